@@ -1,0 +1,126 @@
+import { distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { DavitError, type ErrorDetail } from './errors.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * Checks `input` and fills in defaults. Throws `invalid_request` whose `details` name every place that is wrong,
+ * never the value that was given there (it may be a secret).
+ *
+ * @param subject what is checked, for the sentence: "the body", "the query", "/etc/davit/davit.yaml"
+ */
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  subject: string,
+): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const details = result.error.issues.flatMap((issue) => describeIssue(schema, issue, input));
+  const first = details[0] ?? { path: '', message: 'is not valid' };
+  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
+  const place = first.path === '' ? subject : `${first.path} in ${subject}`;
+  throw new DavitError('invalid_request', `${place}: ${first.message}${more}`, { details });
+}
+
+/** The name in `known` that is close enough to `name` to be what was meant, or null. */
+export function closestName(name: string, known: Iterable<string>): string | null {
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const found = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (found < bestDistance) [best, bestDistance] = [candidate, found];
+  }
+  return best;
+}
+
+function describeIssue(schema: z.ZodType, issue: Issue, input: unknown): ErrorDetail[] {
+  const isMissing =
+    (issue.code === 'invalid_type' || issue.code === 'invalid_union') &&
+    valueAt(input, issue.path) === undefined;
+  return isMissing ? [{ path: pathText(issue.path), message: 'is missing' }] : detailsOf(schema, issue, []);
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+    input,
+  );
+}
+
+function detailsOf(schema: z.ZodType, issue: Issue, base: PropertyKey[]): ErrorDetail[] {
+  const path = [...base, ...issue.path];
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(schema, path);
+    return issue.keys.map((key) => ({ path: pathText([...path, key]), message: unknownKey(key, known) }));
+  }
+  if (issue.code === 'invalid_union') {
+    const branch = issue.errors.find((issues) => !issues.some(isWrongType));
+    if (branch && branch.length > 0) return branch.flatMap((inner) => detailsOf(schema, inner, path));
+    const expected = issue.errors.flatMap((issues) =>
+      issues.filter(isWrongType).map((inner) => typeName(inner.expected)),
+    );
+    if (expected.length > 0)
+      return [{ path: pathText(path), message: `must be ${[...new Set(expected)].join(' or ')}` }];
+  }
+  if (issue.code === 'invalid_key') {
+    return issue.issues.map((inner) => ({ path: pathText(path), message: `its name ${inner.message}` }));
+  }
+  return [
+    {
+      path: pathText(path),
+      message: issue.message.replace(/^Invalid (?:input|option): expected/, 'must be'),
+    },
+  ];
+}
+
+type WrongType = z.core.$ZodIssueInvalidType;
+
+function isWrongType(issue: Issue): issue is WrongType {
+  return issue.code === 'invalid_type' && issue.path.length === 0;
+}
+
+/** The contract's word for a type that zod names otherwise. */
+function typeName(expected: string): string {
+  return expected === 'tuple' || expected === 'array' ? 'a list' : `a ${expected}`;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = closestName(key, known);
+  if (meant !== null) return `is not known; did you mean "${meant}"?`;
+  return known.length > 0
+    ? `is not known; known are ${known.join(', ')}`
+    : 'is not known; nothing is expected here';
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
+    '',
+  );
+}
+
+/** The keys that an object at `path` inside the schema may have. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let current: unknown = schema;
+  for (const key of path) current = childOf(current, key);
+  const shape = (unwrap(current) as { shape?: Record<string, unknown> } | undefined)?.shape;
+  return shape ? Object.keys(shape) : [];
+}
+
+function childOf(schema: unknown, key: PropertyKey): unknown {
+  const inner = unwrap(schema) as
+    | { shape?: Record<PropertyKey, unknown>; element?: unknown; valueType?: unknown }
+    | undefined;
+  return inner?.shape?.[key] ?? inner?.element ?? inner?.valueType;
+}
+
+function unwrap(schema: unknown): unknown {
+  let current = schema as { unwrap?: () => unknown; element?: unknown } | undefined;
+  while (typeof current?.unwrap === 'function' && current.element === undefined) {
+    current = current.unwrap() as typeof current;
+  }
+  return current;
+}
