@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { duration, logLevel, size } from '../contract/scalars.ts';
+import { accessFields } from './access.ts';
+
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable');
+
+/** The agent's configuration. Defaults stand here and nowhere else, but for `data`, which depends on who runs it. */
+export const configSchema = z.strictObject({
+  listen: z
+    .string()
+    .regex(
+      /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/,
+      'must be host:port, such as 127.0.0.1:8888 or [::]:8888',
+    )
+    .refine(
+      (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
+      'its port must be at most 65535',
+    )
+    .default('127.0.0.1:8888')
+    .describe('Where the API listens. Beyond loopback, set `tls` too.'),
+  data: z.string().min(1).describe('The data directory.'),
+  log_level: logLevel.default('info').describe("The agent's own log."),
+  stop_services: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether services end when the agent ends. false: they stay, and the next agent takes them up.',
+    ),
+  shutdown_timeout: duration
+    .default('30s')
+    .describe('How long running operations get to finish when the agent ends.'),
+  pass_env: z
+    .array(
+      variableName.refine(
+        (name) => !name.startsWith('DAVIT_'),
+        "must not be one of the agent's own variables",
+      ),
+    )
+    .default([])
+    .describe("Variables of the agent's environment that services get besides PATH, LANG, LC_* and TZ."),
+  body_limit: size.default('1MB').describe('The largest request body.'),
+  ...accessFields,
+});
+
+/** The agent's configuration with every default filled in. */
+export type Config = z.output<typeof configSchema>;
