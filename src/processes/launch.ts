@@ -1,0 +1,211 @@
+import { type ChildProcess, type SpawnOptions, spawn as spawnInShell, spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import crossSpawn from 'cross-spawn';
+import { DavitError } from '../lib/errors.ts';
+import type { Account } from './account.ts';
+import { asAccount } from './account_switch.ts';
+import { whyTooLong } from './argument_space.ts';
+import { type ProcessIdentity, readIdentity } from './identity.ts';
+import { programPaths, whyNotExecutable } from './program_file.ts';
+import { systemReason } from './system_reason.ts';
+
+/** What is to be started. */
+export interface Program {
+  /** A string runs in a shell, a list as it stands. */
+  readonly command: string | readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly account: Account;
+}
+
+export interface LaunchOptions extends Program {
+  /** The descriptors that its output goes to. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** How a process ended; both are null when nobody saw it. */
+export interface ExitStatus {
+  readonly return_code: number | null;
+  readonly signal: string | null;
+}
+
+export interface LaunchedProcess {
+  readonly identity: ProcessIdentity;
+  /** Resolves when the process is gone. Never rejects. */
+  readonly exited: Promise<ExitStatus>;
+}
+
+/** How long the system may take to say what another account may do, in milliseconds. */
+const accessTimeout = 5_000;
+
+/**
+ * Throws `spawn_failed` where it can be known beforehand that the system would refuse to start a program, with the
+ * reason that it would give: the directory, the program, the account's right to either, the size of its environment.
+ */
+export function checkLaunch(program: Program): void {
+  const { cwd, env, account } = program;
+  checkDirectory(cwd);
+  if (process.platform === 'win32') return;
+  const { file, args } = commandLine(program);
+  const start = asAccount({ file, args, env }, account);
+  const tooLong = whyTooLong([start.file, ...start.args], start.env);
+  if (tooLong !== null) throw failure(`argument list too long: ${tooLong}`);
+  const paths = programPaths(file, env['PATH'], cwd);
+  const found = account.switch_to === null ? findOwn(cwd, paths) : findAs(account, cwd, paths);
+  if (found === null) throw failure(`${whyNotFound(file, paths)}${forWhom(account)}`);
+  const reason = whyNotExecutable(found);
+  if (reason !== null) throw failure(`${found}: ${reason}`);
+}
+
+/**
+ * Starts a program in a session and process group of its own, with nothing to read and its output going to the given
+ * descriptors. Throws `spawn_failed` with the system's reason. The process does not keep the agent from ending.
+ */
+export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
+  const { promise: exited, resolve: end } = Promise.withResolvers<ExitStatus>();
+  try {
+    const child = withOrdinaryOomScore(() => start(options));
+    const failed = new Promise((resolve) => child.once('error', resolve));
+    child.once('exit', (return_code, signal) => end({ return_code, signal }));
+    const { pid } = child;
+    if (pid === undefined) throw await failed;
+    // On Windows a program that is not found is told of in place of its exit.
+    void failed.then(() => end({ return_code: null, signal: null }));
+    child.unref();
+    return { identity: readIdentity(pid) ?? { pid, start_ticks: '', boot_id: '' }, exited };
+  } catch (error) {
+    throw explain(error, options);
+  }
+}
+
+const oomScoreFile = '/proc/self/oom_score_adj';
+
+/**
+ * Starts something that does not inherit that the kernel is told to spare the agent when memory runs out: the agent has
+ * the ordinary score for the moment of the start, and its own again after it.
+ */
+function withOrdinaryOomScore<T>(begin: () => T): T {
+  const own = readOomScore();
+  if (own === '0') return begin();
+  try {
+    writeFileSync(oomScoreFile, '0');
+    return begin();
+  } finally {
+    writeFileSync(oomScoreFile, own);
+  }
+}
+
+/** '0' also where the host has no such thing, or the agent could not get its own back. */
+function readOomScore(): string {
+  try {
+    const score = readFileSync(oomScoreFile, 'latin1').trim();
+    return Number(score) < 0 && process.geteuid?.() === 0 ? score : '0';
+  } catch {
+    return '0';
+  }
+}
+
+function start(options: LaunchOptions): ChildProcess {
+  const { command, cwd, env, account, stdout, stderr } = options;
+  const settings: SpawnOptions = {
+    cwd,
+    detached: true,
+    stdio: ['ignore', stdout, stderr],
+    windowsHide: true,
+  };
+  if (process.platform === 'win32' && typeof command === 'string')
+    return spawnInShell(command, { ...settings, env, shell: true });
+  const { file, args, ...others } = asAccount({ ...commandLine(options), env }, account);
+  return crossSpawn(file, args, { ...settings, ...others });
+}
+
+function commandLine({ command }: Program): { file: string; args: readonly string[] } {
+  if (typeof command === 'string') return { file: '/bin/sh', args: ['-c', command] };
+  const [file = '', ...args] = command;
+  return { file, args };
+}
+
+/** The system's answer does not tell a missing directory from a missing program or interpreter. */
+function explain(error: unknown, program: Program): DavitError {
+  if (error instanceof DavitError) return error;
+  try {
+    checkLaunch(program);
+  } catch (cause) {
+    if (cause instanceof DavitError) return cause;
+  }
+  return failure(`${commandLine(program).file}: ${systemReason(error)}`, error);
+}
+
+function checkDirectory(cwd: string): void {
+  const directory = statOf(cwd);
+  if (directory instanceof Error) throw failure(`its working directory ${cwd}: ${systemReason(directory)}`);
+  if (!directory.isDirectory()) throw failure(`its working directory ${cwd}: not a directory`);
+}
+
+/** The first of the files that this agent's account may execute. Throws where it may not enter the directory. */
+function findOwn(cwd: string, paths: readonly string[]): string | null {
+  if (!mayExecute(cwd)) throw failure(`its working directory ${cwd}: permission denied`);
+  return paths.find((path) => isFile(path) && mayExecute(path)) ?? null;
+}
+
+const accessScript = `cd -- "$1" || exit 1
+shift
+for file; do
+  if [ -f "$file" ] && [ -x "$file" ]; then printf %s "$file"; exit; fi
+done`;
+
+/** The same for another account. Only the system knows all that decides it, such as access control lists. */
+function findAs(account: Account, cwd: string, paths: readonly string[]): string | null {
+  const question = { file: '/bin/sh', args: ['-c', accessScript, 'sh', cwd, ...paths], env: {} };
+  const { file, args, ...others } = asAccount(question, account);
+  const { error, status, stdout } = spawnSync(file, args, {
+    ...others,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    encoding: 'utf8',
+    timeout: accessTimeout,
+    killSignal: 'SIGKILL',
+  });
+  if (error !== undefined)
+    throw failure(`cannot run anything${forWhom(account)}: ${systemReason(error)}`, error);
+  if (status !== 0) throw failure(`its working directory ${cwd}: permission denied${forWhom(account)}`);
+  return stdout === '' ? null : stdout;
+}
+
+/** Why none of the paths is a program that may be executed. */
+function whyNotFound(name: string, paths: readonly string[]): string {
+  const there = paths.find((path) => !(statOf(path) instanceof Error));
+  if (there !== undefined) return `${there}: ${isFile(there) ? 'permission denied' : 'is not a file'}`;
+  return name.includes('/') ? `${paths[0]}: no such file or directory` : `${name}: no such file in PATH`;
+}
+
+function forWhom({ switch_to, name }: Account): string {
+  return switch_to === null ? '' : ` for user ${name ?? switch_to.uid}`;
+}
+
+function failure(reason: string, cause?: unknown): DavitError {
+  return new DavitError('spawn_failed', `the service cannot be started: ${reason}`, { cause });
+}
+
+function statOf(path: string): Stats | Error {
+  try {
+    return statSync(path);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function isFile(path: string): boolean {
+  const stat = statOf(path);
+  return !(stat instanceof Error) && stat.isFile();
+}
+
+function mayExecute(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

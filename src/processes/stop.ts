@@ -1,0 +1,132 @@
+import { promisify } from 'node:util';
+import treeKill from 'tree-kill';
+import type { StopReport } from '../contract/answers.ts';
+import { findTree, hasGroup, isGone, type TreeMember, type TreeTarget } from './descendants.ts';
+import { isAlive } from './identity.ts';
+import type { ProcessTable } from './process_table.ts';
+import { signalMember, signalMembers } from './signal.ts';
+
+export interface StopOptions {
+  /** What asks the processes to end. */
+  readonly signal: NodeJS.Signals;
+  /** How long they get before SIGKILL, in milliseconds. */
+  readonly timeout_ms: number;
+}
+
+type Outcome = Pick<StopReport, 'ended_by' | 'swept' | 'survivors'>;
+
+/**
+ * How long SIGKILL gets to take effect, in milliseconds. What is there afterwards waits in the kernel, may not be
+ * signalled by this agent, or forks faster than it can be killed.
+ */
+const killTimeout = 2_000;
+/** How many looks in a row must find nothing, and how many do while there seems to be somebody in the group. */
+const fewestLooks = 2;
+const mostLooks = 4;
+/** The longest pause between two looks at processes that are ending, in milliseconds. */
+const longestPause = 50;
+
+/**
+ * Ends a whole process tree, whether or not its first process is still there: `signal` to all of it, then SIGKILL to
+ * what is left after the timeout, until two looks in a row find nothing. Returns what that took.
+ */
+export async function stopTree(
+  table: ProcessTable,
+  target: TreeTarget,
+  { signal, timeout_ms }: StopOptions,
+): Promise<StopReport> {
+  const began = performance.now();
+  const outcome = await (process.platform === 'win32'
+    ? stopOnWindows(target)
+    : new Stop(table, target).run(signal, timeout_ms));
+  const duration_ms = Math.round((performance.now() - began) * 10) / 10;
+  return { signal, ...outcome, complete: 'best_effort', duration_ms };
+}
+
+/** One stop of one tree. */
+class Stop {
+  readonly #table: ProcessTable;
+  readonly #target: TreeTarget;
+  #endPause: () => void = () => {};
+
+  constructor(table: ProcessTable, target: TreeTarget) {
+    this.#table = table;
+    this.#target = target;
+  }
+
+  async run(signal: NodeJS.Signals, timeout: number): Promise<Outcome> {
+    void this.#target.exited?.then(() => this.#endPause());
+    const asked = await this.#end(signal, timeout);
+    if (asked.left.length === 0) {
+      // Whoever is in the group all the same is a zombie, or forks and ends too fast to be seen.
+      signalMembers(this.#target, [], 'SIGKILL');
+      return { ended_by: asked.reached.length > 0 ? 'signal' : 'already_gone', swept: [], survivors: [] };
+    }
+    const { reached, left } = await this.#end('SIGKILL', killTimeout);
+    return {
+      ended_by: reached.length + left.length > 0 ? 'kill' : 'signal',
+      swept: reached.filter((member) => !member.in_group).map(({ pid }) => pid),
+      survivors: left.length === 0 ? [] : (await this.#find()).map(({ pid }) => pid),
+    };
+  }
+
+  /** Signals the tree, and what of it turns up meanwhile, until nothing is left or the time is over. */
+  async #end(
+    signal: NodeJS.Signals,
+    timeout: number,
+  ): Promise<{ reached: TreeMember[]; left: TreeMember[] }> {
+    const deadline = performance.now() + timeout;
+    const reached = new Map<number, TreeMember>();
+    for (;;) {
+      const left = await this.#find();
+      const isNew = ({ pid, start_ticks }: TreeMember) => reached.get(pid)?.start_ticks !== start_ticks;
+      // A program may take the same signal, come twice, for a wish to end without cleaning up.
+      const signalled =
+        reached.size === 0 || signal === 'SIGKILL'
+          ? signalMembers(this.#target, left, signal)
+          : left.filter(isNew).filter((member) => signalMember(member, signal));
+      for (const member of signalled) reached.set(member.pid, member);
+      // A process that is halted takes no other signal before it goes on.
+      if (signal !== 'SIGKILL') signalMembers(this.#target, left, 'SIGCONT');
+      const gone = await this.#untilGone(left, deadline);
+      if (left.length === 0 || !gone || performance.now() >= deadline)
+        return { reached: [...reached.values()], left };
+    }
+  }
+
+  /** One look may miss a process that is just being forked, and where all end as they fork, so may several. */
+  async #find(): Promise<TreeMember[]> {
+    for (let look = 1; ; look++) {
+      const found = await findTree(this.#table, this.#target);
+      const enough = look >= (hasGroup(this.#target) ? mostLooks : fewestLooks);
+      if (found.length > 0 || enough) return found;
+    }
+  }
+
+  /** Looks often at first, for most processes end at once, and less often the longer it takes. */
+  async #untilGone(members: readonly TreeMember[], deadline: number): Promise<boolean> {
+    for (let pause = 1; !members.every(isGone); pause = Math.min(pause * 1.5, longestPause)) {
+      const left = deadline - performance.now();
+      if (left <= 0) return false;
+      await this.#pause(Math.min(pause, left));
+    }
+    return true;
+  }
+
+  #pause(duration: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, duration);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Windows has neither signals nor groups: the tree is ended by taskkill, which tree-kill calls. */
+async function stopOnWindows({ identity }: TreeTarget): Promise<Outcome> {
+  if (!isAlive(identity)) return { ended_by: 'already_gone', swept: [], survivors: [] };
+  await promisify<number>(treeKill)(identity.pid);
+  return { ended_by: 'kill', swept: [], survivors: isAlive(identity) ? [identity.pid] : [] };
+}
