@@ -1,0 +1,136 @@
+import { EventEmitter, once } from 'node:events';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Event, EventType } from '../contract/answers.ts';
+import { transaction } from '../lib/database.ts';
+import { errorMessage } from '../lib/errors.ts';
+
+/** A fact to be recorded; what is left out is null. */
+export interface NewEvent {
+  readonly type: EventType;
+  readonly message: string;
+  readonly service?: string;
+  readonly release?: number;
+  readonly pid?: number;
+  /** Who asked for it; left out when it happened by itself. */
+  readonly actor?: string;
+}
+
+/** Which events are wanted. */
+export interface EventFilter {
+  /** Only events with a greater id. */
+  readonly after?: number;
+  readonly service?: string;
+  readonly type?: EventType;
+  /** At most so many. */
+  readonly limit: number;
+  /** Whether who asks may see it. */
+  readonly visible: (event: Event) => boolean;
+}
+
+/** How many events are kept. */
+const keptEvents = 20_000;
+/** How many are read at once for who follows. */
+const followedAtOnce = 200;
+/** How many may be added before the oldest are removed. */
+const pruneInterval = 1_000;
+
+/** Every change of state, kept in SQLite, and told to those who listen in the order in which it happened. */
+export class EventLog {
+  readonly #emitter = new EventEmitter({ captureRejections: false }).setMaxListeners(0);
+  readonly #database: DatabaseSync;
+  readonly #onProblem: (message: string) => void;
+  readonly #insert;
+  readonly #unwritten: Event[] = [];
+  #writeLater: NodeJS.Immediate | undefined;
+  #lastId: number;
+
+  constructor(database: DatabaseSync, onProblem: (message: string) => void) {
+    this.#database = database;
+    this.#onProblem = onProblem;
+    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    const row = database.prepare('SELECT max(id) AS id FROM events').get();
+    this.#lastId = Number(row?.['id'] ?? 0);
+  }
+
+  /** Records a fact. It reaches those who listen even when it cannot be written. */
+  record(fact: NewEvent): Event {
+    const event: Event = {
+      id: ++this.#lastId,
+      time: new Date().toISOString(),
+      type: fact.type,
+      service: fact.service ?? null,
+      release: fact.release ?? null,
+      pid: fact.pid ?? null,
+      actor: fact.actor ?? null,
+      message: fact.message,
+    };
+    this.#unwritten.push(event);
+    this.#writeLater ??= setImmediate(() => this.flush());
+    this.#emitter.emit('event', event);
+    return event;
+  }
+
+  /** The newest that fit, oldest first. */
+  list(filter: EventFilter): Event[] {
+    return this.#select(filter, 'DESC').reverse();
+  }
+
+  /** The newest that fit, or all after `filter.after`, and then those that happen, until `signal` ends it. */
+  async *follow(filter: EventFilter, signal: AbortSignal): AsyncGenerator<Event> {
+    let cursor = filter.after ?? this.#lastId;
+    if (filter.after === undefined) yield* this.list(filter);
+    while (!signal.aborted) {
+      const happened = once(this.#emitter, 'event', { signal }).catch(() => undefined);
+      const next = this.#select({ ...filter, after: cursor, limit: followedAtOnce }, 'ASC');
+      for (const event of next) {
+        yield event;
+        if (signal.aborted) return;
+      }
+      cursor = next.at(-1)?.id ?? cursor;
+      if (next.length === 0) await happened;
+    }
+  }
+
+  /** Calls `listener` for each event from now on, until the returned function is called. */
+  subscribe(listener: (event: Event) => void): () => void {
+    this.#emitter.on('event', listener);
+    return () => this.#emitter.off('event', listener);
+  }
+
+  /** Writes what was recorded since the last turn of the event loop, all at once. */
+  flush(): void {
+    clearImmediate(this.#writeLater);
+    this.#writeLater = undefined;
+    const events = this.#unwritten.splice(0);
+    if (events.length === 0) return;
+    try {
+      transaction(this.#database, () => {
+        for (const event of events) this.#write(event);
+      });
+    } catch (error) {
+      this.#onProblem(`${events.length} events cannot be written: ${errorMessage(error)}`);
+    }
+  }
+
+  #select({ after = 0, service, type, limit, visible }: EventFilter, order: 'ASC' | 'DESC'): Event[] {
+    this.flush();
+    const rows = this.#database
+      .prepare(
+        `SELECT * FROM events WHERE id > :after AND (:service IS NULL OR service = :service)
+         AND (:type IS NULL OR type = :type) ORDER BY id ${order}`,
+      )
+      .iterate({ after, service: service ?? null, type: type ?? null });
+    const found: Event[] = [];
+    for (const row of rows) {
+      const event = { ...row, time: new Date(Number(row['time'])).toISOString() } as Event;
+      if (visible(event) && found.push(event) === limit) break;
+    }
+    return found;
+  }
+
+  #write({ id, time, type, service, release, pid, actor, message }: Event): void {
+    this.#insert.run(id, Date.parse(time), type, service, release, pid, actor, message);
+    if (id % pruneInterval === 0)
+      this.#database.prepare('DELETE FROM events WHERE id <= ?').run(id - keptEvents);
+  }
+}

@@ -1,0 +1,236 @@
+import type { Release, ServiceStatus, Service as ShownService } from '../contract/answers.ts';
+import type { Spec } from '../contract/spec.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
+import { KeyedLock } from '../lib/keyed_lock.ts';
+import { closestName } from '../lib/validation.ts';
+import { type LifecycleEvent, nextState } from './lifecycle.ts';
+import { type Service, statusOf } from './service.ts';
+import { hideValues } from './spec.ts';
+import type { ServiceStore, StoredRelease } from './store.ts';
+
+/** What may change of a service besides its state. */
+type ServiceChange = Partial<Omit<Service, 'id' | 'created_at' | 'state'>>;
+
+/** How long to wait before a state that could not be written is written again, in milliseconds. */
+const retryDelay = 1_000;
+
+/**
+ * Every service, in memory and written through to the store, with one mutex per service.
+ *
+ * A new release is refused when it cannot be written. A change of state, which has already happened outside, is kept
+ * in memory, and is written as soon as the store takes it again.
+ */
+export class Registry {
+  /** Operations on one service run one after another; different services never wait for each other. */
+  readonly lock = new KeyedLock();
+  readonly #store: ServiceStore;
+  readonly #onProblem: (message: string) => void;
+  readonly #services = new Map<string, Service>();
+  readonly #specs = new Map<string, Spec>();
+  readonly #unwritten = new Set<string>();
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(store: ServiceStore, onProblem: (message: string) => void) {
+    this.#store = store;
+    this.#onProblem = onProblem;
+    for (const service of store.services()) {
+      this.#services.set(service.id, service);
+      this.#cacheSpec(service);
+    }
+  }
+
+  services(): Service[] {
+    return [...this.#services.values()];
+  }
+
+  find(id: string): Service | null {
+    return this.#services.get(id) ?? null;
+  }
+
+  /** Throws `service_not_found`, with the name that was probably meant. */
+  get(id: string): Service {
+    const service = this.#services.get(id);
+    if (service !== undefined) return service;
+    const meant = closestName(id, this.#services.keys());
+    throw new DavitError(
+      'service_not_found',
+      `there is no service "${id}"${meant ? `; did you mean "${meant}"?` : ''}`,
+    );
+  }
+
+  /** The spec of the current release. */
+  spec(id: string): Spec {
+    const { current_release } = this.get(id);
+    return this.#specs.get(id) ?? this.release(id, current_release).spec;
+  }
+
+  status(id: string): ServiceStatus {
+    return statusOf(this.get(id), this.spec(id));
+  }
+
+  show(id: string): ShownService {
+    const created_at = new Date(this.get(id).created_at).toISOString();
+    return { id, spec: hideValues(this.spec(id)), status: this.status(id), created_at };
+  }
+
+  /** Registers a service with its first release. Throws `service_exists`. */
+  create(id: string, spec: Spec, reason: Release['reason'], actor: string): Service {
+    if (this.#services.has(id)) throw new DavitError('service_exists', `service "${id}" exists already`);
+    const service: Service = {
+      id,
+      created_at: Date.now(),
+      wanted: 'stopped',
+      state: 'stopped',
+      current_release: 1,
+      last_release: 1,
+      runs: 0,
+      process: null,
+      last_exit: null,
+    };
+    this.#store.addRelease(service, newRelease(1, spec, reason, actor));
+    this.#services.set(id, service);
+    this.#specs.set(id, spec);
+    return service;
+  }
+
+  /** Adds a release, without making it the current one, and returns its number. */
+  addRelease(id: string, spec: Spec, reason: Release['reason'], actor: string): number {
+    const service = this.get(id);
+    const release = service.last_release + 1;
+    const changed = { ...service, last_release: release };
+    this.#store.addRelease(changed, newRelease(release, spec, reason, actor));
+    this.#services.set(id, changed);
+    return release;
+  }
+
+  /** Throws `release_not_found`. */
+  release(id: string, release: number): StoredRelease {
+    this.get(id);
+    const found = this.#store.release(id, release);
+    if (found === null)
+      throw new DavitError('release_not_found', `service "${id}" has no release ${release}`);
+    return found;
+  }
+
+  /** Newest first. */
+  releases(id: string): Release[] {
+    const { current_release } = this.get(id);
+    return this.#store.releases(id).map((release) => showRelease(release, current_release));
+  }
+
+  showRelease(id: string, release: number): Release {
+    return showRelease(this.release(id, release), this.get(id).current_release);
+  }
+
+  /** The newest release before the current one that once ran well. Throws `release_not_found`. */
+  lastGoodRelease(id: string): StoredRelease {
+    const { current_release } = this.get(id);
+    const found = this.#store.lastGoodRelease(id, current_release);
+    if (found !== null) return found;
+    throw new DavitError(
+      'release_not_found',
+      `service "${id}" has no earlier release that ran well (the current one is ${current_release})`,
+    );
+  }
+
+  /** Notes how the first start of a release went. */
+  settleRelease(id: string, release: number, outcome: Release['outcome'], cause: string | null): void {
+    try {
+      this.#store.settleRelease(id, release, outcome, cause);
+    } catch (error) {
+      this.#onProblem(errorMessage(error));
+    }
+  }
+
+  /** Changes facts of a service that can be found out again after a power cut, such as its pid. */
+  update(id: string, change: ServiceChange): Service {
+    return this.#replace({ ...this.get(id), ...change });
+  }
+
+  /** Changes what must be known after a power cut, and makes all that was written before last, too. */
+  commit(id: string, change: ServiceChange = {}): Service {
+    return this.#replace({ ...this.get(id), ...change }, true);
+  }
+
+  /** Takes a service to the state that follows. Throws `state_conflict` where that cannot be, with nothing changed. */
+  advance(id: string, event: LifecycleEvent, change: ServiceChange = {}): Service {
+    const service = this.get(id);
+    return this.#replace({ ...service, ...change, state: nextState(service.state, event) });
+  }
+
+  remove(id: string): void {
+    this.#store.removeService(id);
+    this.#services.delete(id);
+    this.#specs.delete(id);
+    this.#unwritten.delete(id);
+  }
+
+  /** Ends the retries; what could not be written until now is tried once more. */
+  close(): void {
+    clearTimeout(this.#retry);
+    for (const id of this.#unwritten) this.#save(this.get(id), true);
+    clearTimeout(this.#retry);
+  }
+
+  #replace(service: Service, lasting = false): Service {
+    const releaseChanged = this.#services.get(service.id)?.current_release !== service.current_release;
+    this.#services.set(service.id, service);
+    if (releaseChanged) this.#cacheSpec(service);
+    this.#save(service, lasting);
+    return service;
+  }
+
+  #cacheSpec({ id, current_release }: Service): void {
+    const stored = this.#store.release(id, current_release);
+    if (stored) this.#specs.set(id, stored.spec);
+  }
+
+  #save(service: Service, lasting = false): void {
+    try {
+      if (lasting) this.#store.commitService(service);
+      else this.#store.saveService(service);
+      this.#unwritten.delete(service.id);
+    } catch (error) {
+      if (this.#unwritten.size === 0)
+        this.#onProblem(`${errorMessage(error)}; it is kept in memory and tried again`);
+      this.#unwritten.add(service.id);
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#saveUnwritten(), retryDelay).unref();
+    }
+  }
+
+  #saveUnwritten(): void {
+    for (const id of this.#unwritten) {
+      const service = this.#services.get(id);
+      if (service) this.#save(service);
+    }
+    if (this.#unwritten.size === 0) this.#onProblem('the state can be written again');
+  }
+}
+
+function newRelease(release: number, spec: Spec, reason: Release['reason'], actor: string): StoredRelease {
+  return {
+    release,
+    spec,
+    reason,
+    outcome: 'pending',
+    cause: null,
+    created_at: Date.now(),
+    created_by: actor,
+  };
+}
+
+function showRelease(stored: StoredRelease, current: number): Release {
+  const { release, reason, outcome, cause, created_by } = stored;
+  const created_at = new Date(stored.created_at).toISOString();
+  return {
+    release,
+    spec: hideValues(stored.spec),
+    reason,
+    outcome,
+    cause,
+    created_at,
+    created_by,
+    current: release === current,
+  };
+}

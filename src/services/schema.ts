@@ -1,0 +1,53 @@
+/**
+ * The tables of davit.db, one entry for each version of the state.
+ * An entry that was released is never edited: a change is a new entry.
+ */
+export const migrations: readonly string[] = [
+  `CREATE TABLE services (
+     id TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE releases (
+     service TEXT NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+     release INTEGER NOT NULL,
+     spec TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     cause TEXT,
+     created_at INTEGER NOT NULL,
+     created_by TEXT NOT NULL,
+     PRIMARY KEY (service, release)
+   ) STRICT;
+   CREATE TABLE events (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     time INTEGER NOT NULL,
+     type TEXT NOT NULL,
+     service TEXT,
+     release INTEGER,
+     pid INTEGER,
+     actor TEXT,
+     message TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX events_by_service ON events (service, id);
+   CREATE TABLE api_keys (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     hash BLOB NOT NULL,
+     scopes TEXT NOT NULL,
+     services TEXT,
+     created_at INTEGER NOT NULL,
+     expires_at INTEGER,
+     last_used_at INTEGER,
+     revoked_at INTEGER
+   ) STRICT;
+   CREATE TABLE idempotent_answers (
+     actor TEXT NOT NULL,
+     key TEXT NOT NULL,
+     fingerprint TEXT NOT NULL,
+     http_status INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     PRIMARY KEY (actor, key)
+   ) STRICT;
+   CREATE INDEX idempotent_answers_by_age ON idempotent_answers (created_at)`,
+];
