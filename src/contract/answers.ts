@@ -1,0 +1,283 @@
+import { z } from 'zod';
+import { errorStatus } from './error_codes.ts';
+import { logLevel, scope, serviceGlob, serviceId, time } from './scalars.ts';
+import { command, shownSpec } from './spec.ts';
+
+/** Every error, whatever the route. */
+export const errorAnswer = z
+  .looseObject({
+    error: z.string().describe('A sentence that says what was wrong and what would be right.'),
+    code: z.enum(Object.keys(errorStatus) as [keyof typeof errorStatus]),
+    request_id: z.string(),
+    details: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    return_code: z.int().nullable().optional().describe('How the process of a failed deploy ended.'),
+    last_lines: z
+      .array(z.string())
+      .optional()
+      .describe('The last lines that the process of a failed deploy wrote.'),
+    restored: z
+      .object({ release: z.int(), pid: z.int() })
+      .nullable()
+      .optional()
+      .describe('The release that a failed deploy left running, or null when none ran before.'),
+  })
+  .meta({ id: 'Error' });
+export type ErrorAnswer = z.infer<typeof errorAnswer>;
+
+export const health = z.object({ status: z.literal('ok'), message: z.string() }).meta({ id: 'Health' });
+
+/** `starting`, `running`, `paused` and `stopping` have a process; `stopped` has none. */
+export const serviceStates = ['stopped', 'starting', 'running', 'paused', 'stopping'] as const;
+export const serviceState = z.enum(serviceStates).meta({ id: 'ServiceState' });
+export type ServiceState = z.infer<typeof serviceState>;
+
+/** What a stop had to do. */
+export const stopReport = z
+  .object({
+    signal: z.string().describe('The signal that was sent first.'),
+    ended_by: z
+      .enum(['signal', 'kill', 'already_gone'])
+      .describe(
+        '`signal`: it ended in time; `kill`: SIGKILL was needed; `already_gone`: nothing was left to stop.',
+      ),
+    swept: z
+      .array(z.int())
+      .describe('Descendants outside the process group that had to be killed one by one.'),
+    survivors: z.array(z.int()).describe('Processes that were still there at the end.'),
+    complete: z
+      .enum(['guaranteed', 'best_effort'])
+      .describe(
+        '`best_effort`: a descendant that left the group and cleared its environment cannot be found.',
+      ),
+    duration_ms: z.number(),
+  })
+  .meta({ id: 'StopReport' });
+export type StopReport = z.infer<typeof stopReport>;
+
+export const serviceStatus = z
+  .object({
+    status: serviceState,
+    pid: z.int().optional(),
+    command: command.optional(),
+    start_time: time.optional(),
+    return_code: z
+      .int()
+      .nullable()
+      .optional()
+      .describe('null: ended by a signal, or while no agent was watching.'),
+    signal: z.string().optional().describe('The signal that ended it.'),
+    end_time: time.optional(),
+    message: z.string(),
+    release: z.int().describe('The release that runs, or that would be started.'),
+    wanted: z.enum(['running', 'stopped']),
+    restart_required: z.boolean().describe('The spec has changed since the process was started.'),
+  })
+  .meta({ id: 'ServiceStatus' });
+export type ServiceStatus = z.infer<typeof serviceStatus>;
+
+export const serviceStatuses = z.record(serviceId, serviceStatus).meta({ id: 'ServiceStatuses' });
+
+export const service = z
+  .object({
+    id: serviceId,
+    spec: shownSpec,
+    status: serviceStatus,
+    created_at: time,
+  })
+  .meta({ id: 'Service' });
+export type Service = z.infer<typeof service>;
+
+export const serviceList = z.object({ services: z.array(service) }).meta({ id: 'ServiceList' });
+export type ServiceList = z.infer<typeof serviceList>;
+
+const releaseReasons = ['create', 'update', 'deploy', 'restart'] as const;
+
+export const release = z
+  .object({
+    release: z.int(),
+    spec: shownSpec,
+    reason: z.enum(releaseReasons),
+    outcome: z.enum(['pending', 'succeeded', 'failed']).describe('`pending`: never started yet.'),
+    cause: z.string().nullable().describe('Why it failed.'),
+    created_at: time,
+    created_by: z.string(),
+    current: z.boolean(),
+  })
+  .meta({ id: 'Release' });
+export type Release = z.infer<typeof release>;
+
+export const releaseList = z.object({ releases: z.array(release) }).meta({ id: 'ReleaseList' });
+export type ReleaseList = z.infer<typeof releaseList>;
+
+const operationStatuses = [
+  'created',
+  'updated',
+  'deleted',
+  'deployed',
+  'started',
+  'restarted',
+  'stopped',
+  'signalled',
+  'paused',
+  'resumed',
+  'rolled_back',
+] as const;
+
+/** What an operation on a service did. */
+export const operationResult = z
+  .object({
+    status: z.enum(operationStatuses),
+    pid: z.int().optional(),
+    message: z.string(),
+    service: serviceId,
+    release: z.int(),
+    stop: stopReport.optional(),
+  })
+  .meta({ id: 'OperationResult' });
+export type OperationResult = z.infer<typeof operationResult>;
+
+export const batchResult = z
+  .object({
+    results: z.array(
+      z.object({
+        service: z.string(),
+        operation: z.string(),
+        http_status: z.int(),
+        result: z.union([operationResult, errorAnswer]),
+      }),
+    ),
+    succeeded: z.int(),
+    failed: z.int(),
+  })
+  .meta({ id: 'BatchResult' });
+export type BatchResult = z.infer<typeof batchResult>;
+
+export const logLine = z
+  .object({
+    time: time.describe(
+      'When it was seen; a line that was written while no agent ran has the time of the next start.',
+    ),
+    stream: z.enum(['stdout', 'stderr']),
+    line: z.string(),
+    level: logLevel.nullable(),
+    cursor: z.string(),
+  })
+  .meta({ id: 'LogLine' });
+export type LogLine = z.infer<typeof logLine>;
+
+export const logPage = z
+  .object({
+    service: serviceId,
+    lines: z.array(logLine),
+    truncated: z.boolean().describe('There were more lines.'),
+  })
+  .meta({ id: 'LogPage' });
+export type LogPage = z.infer<typeof logPage>;
+
+/** Every kind of event; `subject.verb`. */
+export const eventTypes = [
+  'agent.started',
+  'agent.stopping',
+  'agent.configuration_reloaded',
+  'agent.configuration_refused',
+  'agent.state_set_aside',
+  'service.created',
+  'service.updated',
+  'service.deleted',
+  'service.starting',
+  'service.started',
+  'service.start_failed',
+  'service.adopted',
+  'service.stopping',
+  'service.stopped',
+  'service.exited',
+  'service.paused',
+  'service.resumed',
+  'service.signalled',
+  'deployment.started',
+  'deployment.succeeded',
+  'deployment.failed',
+  'key.created',
+  'key.revoked',
+] as const;
+export const eventType = z.enum(eventTypes);
+export type EventType = z.infer<typeof eventType>;
+
+/** One fact: what happened, when, to whom, and why. */
+export const event = z
+  .object({
+    id: z.int().describe('Rises by one; the cursor for `after` and for Last-Event-ID.'),
+    time,
+    type: eventType,
+    service: serviceId.nullable(),
+    release: z.int().nullable(),
+    pid: z.int().nullable(),
+    actor: z.string().nullable().describe('Who asked for it; null: it happened by itself.'),
+    message: z.string(),
+  })
+  .meta({ id: 'Event' });
+export type Event = z.infer<typeof event>;
+
+export const eventList = z.object({ events: z.array(event) }).meta({ id: 'EventList' });
+export type EventList = z.infer<typeof eventList>;
+
+export const agentInformation = z
+  .object({
+    version: z.string(),
+    commit: z.string(),
+    node: z.string(),
+    platform: z.string(),
+    hostname: z.string(),
+    pid: z.int(),
+    started_at: time,
+    listen: z.string(),
+    data: z.string(),
+    log_level: logLevel,
+    memory: z.object({ resident_bytes: z.int() }),
+    services: z.object({ total: z.int(), running: z.int() }),
+    warnings: z
+      .array(z.string())
+      .describe('What is missing or was mended at start, such as a state file set aside.'),
+  })
+  .meta({ id: 'AgentInformation' });
+export type AgentInformation = z.infer<typeof agentInformation>;
+
+export const apiKey = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(scope),
+    services: z.array(serviceGlob).nullable().describe('null: every service.'),
+    created_at: time,
+    expires_at: time.nullable(),
+    last_used_at: time.nullable(),
+    revoked_at: time.nullable(),
+  })
+  .meta({ id: 'ApiKey' });
+export type ApiKey = z.infer<typeof apiKey>;
+
+export const createdApiKey = apiKey
+  .extend({ key: z.string().describe('The secret itself, shown this once.') })
+  .meta({ id: 'CreatedApiKey' });
+export type CreatedApiKey = z.infer<typeof createdApiKey>;
+export const apiKeyList = z.object({ keys: z.array(apiKey) }).meta({ id: 'ApiKeyList' });
+export type ApiKeyList = z.infer<typeof apiKeyList>;
+
+/** One line of the audit log. */
+export const auditRecord = z
+  .object({
+    time,
+    request_id: z.string(),
+    actor: z.string().nullable().describe('`key:<id>` or `jwt:<issuer>#<subject>`; null: not authenticated.'),
+    address: z.string(),
+    action: z.string().describe('The operation id, such as deployService.'),
+    service: z.string().nullable(),
+    http_status: z.int(),
+    code: z.string().nullable().describe('The error code, when it was refused or failed.'),
+  })
+  .meta({ id: 'AuditRecord' });
+export type AuditRecord = z.infer<typeof auditRecord>;
+
+export const auditList = z.object({ records: z.array(auditRecord) }).meta({ id: 'AuditList' });
+export type AuditList = z.infer<typeof auditList>;
+export const logLevelSetting = z.strictObject({ log_level: logLevel }).meta({ id: 'LogLevelSetting' });

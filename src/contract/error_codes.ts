@@ -1,0 +1,44 @@
+/**
+ * Every error code that an answer can carry, with its HTTP status.
+ * A code is stable: clients may switch on it. The sentence beside it is for people and may change.
+ */
+export const errorStatus = {
+  /** The body, query or path is not what the contract asks for; `details` names each place. */
+  invalid_request: 400,
+  /** The body is not JSON at all. */
+  invalid_json: 400,
+  /** No credential, or one that is unknown, expired, revoked or badly signed. */
+  unauthenticated: 401,
+  /** The credential is good but its scopes or services do not cover this call. */
+  forbidden: 403,
+  /** The caller's address is outside `allowed_networks`. */
+  network_not_allowed: 403,
+  /** The Host or Origin header names a host that this agent does not answer to. */
+  host_not_allowed: 403,
+  not_found: 404,
+  service_not_found: 404,
+  release_not_found: 404,
+  key_not_found: 404,
+  method_not_allowed: 405,
+  service_exists: 409,
+  /** The service's state does not allow the call, such as pausing what is stopped. */
+  state_conflict: 409,
+  /** The same Idempotency-Key came with another request. */
+  idempotency_conflict: 409,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  /** The operating system refused to start the process: no such file, directory, user, permission. */
+  spawn_failed: 422,
+  /** The process started but ended within `min_uptime`. */
+  exited_early: 422,
+  /** Something the system lacks: not this platform, or not this user. */
+  not_supported: 422,
+  too_many_requests: 429,
+  internal: 500,
+  /** The disk is full or the state cannot be written. */
+  storage_unavailable: 503,
+  /** The agent is stopping and takes no new work. */
+  shutting_down: 503,
+} as const;
+
+export type ErrorCode = keyof typeof errorStatus;

@@ -1,0 +1,219 @@
+import type { z } from 'zod';
+import * as answers from './answers.ts';
+import type { ErrorCode } from './error_codes.ts';
+import * as requests from './requests.ts';
+
+/** What one operation of the API takes and gives. */
+export interface Operation {
+  readonly summary: string;
+  readonly tag: 'pipeline' | 'services' | 'logs' | 'agent' | 'access';
+  readonly path?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly answer: z.ZodType;
+  /** Default 200. */
+  readonly success?: 200 | 201;
+  /** What the server-sent events of `follow=true` are. */
+  readonly stream?: z.ZodType;
+  /** Besides `invalid_request`, `unauthenticated`, `forbidden`, `too_many_requests` and `internal`. */
+  readonly errors: readonly ErrorCode[];
+  /** The answer holds a secret that is shown once: it is never kept. */
+  readonly secret?: true;
+}
+
+const { operationResult } = answers;
+const onService = { tag: 'services', path: requests.servicePath } as const;
+const failedDeploy = [
+  'spawn_failed',
+  'exited_early',
+  'not_supported',
+  'storage_unavailable',
+  'shutting_down',
+] as const;
+
+const operationTable = {
+  health: { summary: 'Whether the agent answers', tag: 'agent', answer: answers.health, errors: [] },
+
+  deployService: {
+    ...onService,
+    summary: 'Make a new release and replace what runs by it',
+    body: requests.deployService,
+    answer: operationResult,
+    errors: failedDeploy,
+  },
+  restartService: {
+    ...onService,
+    summary: 'Start a service again, if wished with a new command',
+    body: requests.restartService,
+    answer: operationResult,
+    errors: ['service_not_found', ...failedDeploy],
+  },
+  stopService: {
+    ...onService,
+    summary: 'Stop a service and everything it started',
+    body: requests.emptyBody,
+    answer: operationResult,
+    errors: ['service_not_found'],
+  },
+  serviceStatus: {
+    ...onService,
+    summary: 'The status of a service',
+    answer: answers.serviceStatus,
+    errors: ['service_not_found'],
+  },
+  serviceLogs: {
+    tag: 'logs',
+    path: requests.servicePath,
+    summary: 'The last lines that a service wrote, or a stream of them',
+    query: requests.logsQuery,
+    answer: answers.logPage,
+    stream: answers.logLine,
+    errors: ['service_not_found'],
+  },
+  allStatuses: {
+    tag: 'pipeline',
+    summary: 'The status of each service',
+    answer: answers.serviceStatuses,
+    errors: [],
+  },
+
+  listServices: { tag: 'services', summary: 'Every service', answer: answers.serviceList, errors: [] },
+  createService: {
+    tag: 'services',
+    summary: 'Register a service without starting it',
+    body: requests.createService,
+    answer: operationResult,
+    success: 201,
+    errors: ['service_exists', 'storage_unavailable', 'shutting_down'],
+  },
+  showService: {
+    ...onService,
+    summary: 'One service',
+    answer: answers.service,
+    errors: ['service_not_found'],
+  },
+  updateService: {
+    ...onService,
+    summary: 'Change the spec; it takes effect at the next start',
+    body: requests.updateService,
+    answer: operationResult,
+    errors: ['service_not_found', 'storage_unavailable', 'shutting_down'],
+  },
+  deleteService: {
+    ...onService,
+    summary: 'Stop a service and forget it, its releases and its logs',
+    answer: operationResult,
+    errors: ['service_not_found', 'storage_unavailable'],
+  },
+  startService: {
+    ...onService,
+    summary: 'Start the current release',
+    body: requests.emptyBody,
+    answer: operationResult,
+    errors: ['service_not_found', ...failedDeploy],
+  },
+  signalService: {
+    ...onService,
+    summary: 'Send a signal to every process of a service',
+    body: requests.signalService,
+    answer: operationResult,
+    errors: ['service_not_found', 'state_conflict'],
+  },
+  pauseService: {
+    ...onService,
+    summary: 'Halt every process of a service (SIGSTOP)',
+    body: requests.emptyBody,
+    answer: operationResult,
+    errors: ['service_not_found', 'state_conflict'],
+  },
+  resumeService: {
+    ...onService,
+    summary: 'Let a paused service go on (SIGCONT)',
+    body: requests.emptyBody,
+    answer: operationResult,
+    errors: ['service_not_found', 'state_conflict'],
+  },
+  rollbackService: {
+    ...onService,
+    summary: 'Make an earlier release the current one again',
+    body: requests.rollbackService,
+    answer: operationResult,
+    errors: ['service_not_found', 'release_not_found', ...failedDeploy],
+  },
+  listReleases: {
+    ...onService,
+    summary: 'The releases of a service, newest first',
+    answer: answers.releaseList,
+    errors: ['service_not_found'],
+  },
+  showRelease: {
+    tag: 'services',
+    path: requests.releasePath,
+    summary: 'One release',
+    answer: answers.release,
+    errors: ['service_not_found', 'release_not_found'],
+  },
+  batch: {
+    tag: 'services',
+    summary: 'Several operations at once, with an outcome for each',
+    body: requests.batch,
+    answer: answers.batchResult,
+    errors: ['shutting_down'],
+  },
+
+  listEvents: {
+    tag: 'agent',
+    summary: 'What happened, oldest first, or a stream of it',
+    query: requests.eventsQuery,
+    answer: answers.eventList,
+    stream: answers.event,
+    errors: [],
+  },
+  agentInformation: {
+    tag: 'agent',
+    summary: 'The agent itself',
+    answer: answers.agentInformation,
+    errors: [],
+  },
+  setLogLevel: {
+    tag: 'agent',
+    summary: "Set the level of the agent's own log until it ends",
+    body: answers.logLevelSetting,
+    answer: answers.logLevelSetting,
+    errors: [],
+  },
+
+  listKeys: {
+    tag: 'access',
+    summary: 'Every API key, without its secret',
+    answer: answers.apiKeyList,
+    errors: [],
+  },
+  createKey: {
+    tag: 'access',
+    summary: 'Make an API key; it is shown this once',
+    body: requests.createKey,
+    answer: answers.createdApiKey,
+    success: 201,
+    errors: ['storage_unavailable'],
+    secret: true,
+  },
+  revokeKey: {
+    tag: 'access',
+    path: requests.keyPath,
+    summary: 'Revoke an API key; its open streams end',
+    answer: answers.apiKey,
+    errors: ['key_not_found', 'state_conflict'],
+  },
+  listAudit: {
+    tag: 'access',
+    summary: 'Who did what, oldest first',
+    query: requests.auditQuery,
+    answer: answers.auditList,
+    errors: [],
+  },
+} as const satisfies Record<string, Operation>;
+
+export type OperationId = keyof typeof operationTable;
+/** Every operation of the API by its id; which verb, path and permission it has stands in the agent's table of routes. */
+export const operations: { readonly [Id in OperationId]: (typeof operationTable)[Id] } = operationTable;

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { eventType } from './answers.ts';
+import { duration, logLevel, scope, serviceGlob, serviceId, signalName } from './scalars.ts';
+import { command, spec, specPatch } from './spec.ts';
+
+/** An RFC 3339 time, or a duration such as `15m`: that long ago. */
+const moment = z
+  .union([z.iso.datetime({ offset: true }), duration])
+  .describe('An RFC 3339 time, or a duration such as 15m for that long ago.');
+
+const flag = z.enum(['true', 'false', '1', '0', '']).describe('true or false');
+
+/** Whether a query flag such as `?follow`, `?follow=true` or `?follow=1` is set. */
+export function isSet(value: z.infer<typeof flag> | undefined): boolean {
+  return value === 'true' || value === '1' || value === '';
+}
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .refine((text) => Number(text) >= least && Number(text) <= most, `must be from ${least} to ${most}`);
+
+export const servicePath = z.strictObject({ id: serviceId });
+export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(1, 1e9) });
+export const keyPath = z.strictObject({
+  key_id: z.string().regex(/^[a-z0-9]{1,32}$/, 'must be the id of a key'),
+});
+
+export const createService = z.strictObject({ id: serviceId, ...spec.shape }).meta({ id: 'CreateService' });
+export const deployService = specPatch.meta({ id: 'DeployService' });
+export const updateService = specPatch.meta({ id: 'UpdateService' });
+export const restartService = z.strictObject({ command: command.optional() }).meta({ id: 'RestartService' });
+export const signalService = z.strictObject({ signal: signalName }).meta({ id: 'SignalService' });
+export const rollbackService = z
+  .strictObject({
+    release: z.int().min(1).optional().describe('Default: the last good release before the current one.'),
+  })
+  .meta({ id: 'RollbackService' });
+export const emptyBody = z.strictObject({}).meta({ id: 'Empty' });
+
+const target = { service: serviceId };
+export const batchOperation = z
+  .discriminatedUnion('operation', [
+    z.strictObject({ operation: z.literal('deploy'), ...target, body: deployService }),
+    z.strictObject({ operation: z.literal('start'), ...target }),
+    z.strictObject({ operation: z.literal('stop'), ...target }),
+    z.strictObject({ operation: z.literal('restart'), ...target, body: restartService.optional() }),
+    z.strictObject({ operation: z.literal('rollback'), ...target, body: rollbackService.optional() }),
+    z.strictObject({ operation: z.literal('delete'), ...target }),
+    z.strictObject({ operation: z.literal('signal'), ...target, body: signalService }),
+    z.strictObject({ operation: z.literal('pause'), ...target }),
+    z.strictObject({ operation: z.literal('resume'), ...target }),
+  ])
+  .meta({ id: 'BatchOperation' });
+export type BatchOperation = z.infer<typeof batchOperation>;
+
+export const batch = z
+  .strictObject({ operations: z.array(batchOperation).min(1).max(1000) })
+  .meta({ id: 'Batch' });
+
+export const logsQuery = z.strictObject({
+  lines: wholeNumber(0, 10_000).optional().describe('How many lines, counted from the end. Default 100.'),
+  stream: z.enum(['stdout', 'stderr']).optional().describe('Default: both.'),
+  since: moment.optional(),
+  until: moment.optional(),
+  grep: z
+    .string()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('A regular expression (RE2: linear time) that a line must match.'),
+  level: logLevel.optional().describe('The least level; a line that names none counts as info.'),
+  follow: flag.optional().describe('Stay and send what comes, as server-sent events.'),
+});
+export type LogsQuery = z.infer<typeof logsQuery>;
+
+export const eventsQuery = z.strictObject({
+  after: wholeNumber(0, 1e15).optional().describe('Only events with a greater id.'),
+  service: serviceId.optional(),
+  type: eventType.optional(),
+  limit: wholeNumber(1, 1000).optional().describe('Default 100, the newest.'),
+  follow: flag.optional(),
+});
+
+export const createKey = z
+  .strictObject({
+    name: z.string().min(1).max(100).describe('Who or what uses it.'),
+    scopes: z.array(scope).min(1).max(4),
+    services: z.array(serviceGlob).min(1).max(100).nullable().default(null).describe('null: every service.'),
+    expires_in: duration.nullable().default(null).describe('null: never.'),
+  })
+  .meta({ id: 'CreateKey' });
+
+export const auditQuery = z.strictObject({
+  limit: wholeNumber(1, 1000).optional().describe('Default 100, the newest.'),
+});
