@@ -1,0 +1,58 @@
+import { hostname } from 'node:os';
+import type { AgentInformation } from '../contract/answers.ts';
+import type { operations as contract } from '../contract/operations.ts';
+import type { LogLevel } from '../contract/scalars.ts';
+import { commit, version } from '../lib/version.ts';
+import type { Registry } from '../services/registry.ts';
+import type { Handler } from './route.ts';
+
+/** What the agent knows of itself. */
+export interface AgentFacts {
+  readonly started_at: Date;
+  readonly data: string;
+  /** The address under which it answers; '' before it listens. */
+  readonly url: () => string;
+  /** What is missing or was mended. */
+  readonly warnings: readonly string[];
+  /** Its log, as far as its level goes. */
+  readonly log: { level: string };
+  readonly registry: Registry;
+}
+
+/** What the routes on the agent itself call. */
+export function agentHandlers(facts: AgentFacts) {
+  return {
+    health: () => ({ status: 'ok', message: 'Service agent is running' }),
+    information: () => describeAgent(facts),
+    setLogLevel: ({ body }) => {
+      facts.log.level = body.log_level;
+      return body;
+    },
+  } satisfies {
+    health: Handler<(typeof contract)['health']>;
+    information: Handler<(typeof contract)['agentInformation']>;
+    setLogLevel: Handler<(typeof contract)['setLogLevel']>;
+  };
+}
+
+function describeAgent({ started_at, data, url, warnings, log, registry }: AgentFacts): AgentInformation {
+  const services = registry.services();
+  return {
+    version,
+    commit,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    hostname: hostname(),
+    pid: process.pid,
+    started_at: started_at.toISOString(),
+    listen: url(),
+    data,
+    log_level: log.level as LogLevel,
+    memory: { resident_bytes: process.memoryUsage.rss() },
+    services: {
+      total: services.length,
+      running: services.filter((service) => service.process !== null).length,
+    },
+    warnings: [...warnings],
+  };
+}

@@ -1,0 +1,78 @@
+import type { BatchResult, ErrorAnswer, OperationResult } from '../contract/answers.ts';
+import type { operations as contract } from '../contract/operations.ts';
+import type { BatchOperation } from '../contract/requests.ts';
+import type { Scope } from '../contract/scalars.ts';
+import type { Operations } from '../deploy/operations.ts';
+import { auditPart } from './audit.ts';
+import { errorReply, requestIdOf } from './errors.ts';
+import { allows, type Principal, refusal } from './permission.ts';
+import type { Handler } from './route.ts';
+
+/** Runs every operation, side by side on different services, and tells how each ended. */
+export function batchHandler(operations: Operations): Handler<(typeof contract)['batch']> {
+  return async ({ body, principal, response }) => {
+    const results = await Promise.all(
+      body.operations.map(async (item): Promise<BatchResult['results'][number]> => {
+        const { service, operation } = item;
+        const done = (http_status: number, code: string | null) => {
+          auditPart(response, { action: `${operation}Service`, service, http_status, code });
+          return { service, operation, http_status };
+        };
+        try {
+          const result = await run(operations, item, principal);
+          return { ...done(200, null), result };
+        } catch (error) {
+          const { status, code, body: result } = errorReply(error, requestIdOf(response));
+          return { ...done(status, code), result: result as ErrorAnswer };
+        }
+      }),
+    );
+    const succeeded = results.filter((result) => result.http_status === 200).length;
+    return { results, succeeded, failed: results.length - succeeded };
+  };
+}
+
+async function run(
+  operations: Operations,
+  item: BatchOperation,
+  principal: Principal,
+): Promise<OperationResult> {
+  const { service: id } = item;
+  const { actor } = principal;
+  const permission = permissionOf(item);
+  if (!allows(principal, permission, id)) throw refusal(principal, permission, id);
+  switch (item.operation) {
+    case 'deploy':
+      return operations.deploy(id, item.body, actor);
+    case 'start':
+      return operations.start(id, actor);
+    case 'stop':
+      return operations.stop(id, actor);
+    case 'restart':
+      return operations.restart(id, item.body?.command, actor);
+    case 'rollback':
+      return operations.rollback(id, item.body?.release, actor);
+    case 'delete':
+      return operations.delete(id, actor);
+    case 'signal':
+      return operations.signal(id, item.body.signal, actor);
+    case 'pause':
+      return operations.pause(id, actor);
+    case 'resume':
+      return operations.resume(id, actor);
+  }
+}
+
+/** The same that the operation's own route asks for. */
+function permissionOf(item: BatchOperation): Scope {
+  switch (item.operation) {
+    case 'deploy':
+    case 'rollback':
+    case 'delete':
+      return 'deploy';
+    case 'restart':
+      return item.body?.command === undefined ? 'operate' : 'deploy';
+    default:
+      return 'operate';
+  }
+}

@@ -1,0 +1,16 @@
+import type { operations as contract } from '../contract/operations.ts';
+import type { agentHandlers } from './agent_handlers.ts';
+import type { keyHandlers } from './key_handlers.ts';
+import type { Handler } from './route.ts';
+import type { serviceHandlers } from './service_handlers.ts';
+
+/** Everything that the table of routes calls. */
+export interface Handlers {
+  readonly services: ReturnType<typeof serviceHandlers>;
+  readonly agent: ReturnType<typeof agentHandlers>;
+  readonly keys: ReturnType<typeof keyHandlers>;
+  readonly batch: Handler<(typeof contract)['batch']>;
+  readonly logs: Handler<(typeof contract)['serviceLogs']>;
+  readonly events: Handler<(typeof contract)['listEvents']>;
+  readonly audit: Handler<(typeof contract)['listAudit']>;
+}

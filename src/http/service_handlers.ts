@@ -1,0 +1,63 @@
+import type { operations as contract } from '../contract/operations.ts';
+import type { Operations } from '../deploy/operations.ts';
+import type { Registry } from '../services/registry.ts';
+import { allows, refusal } from './permission.ts';
+import type { Handler } from './route.ts';
+
+type Contract = typeof contract;
+
+/** What the routes on services call. */
+export function serviceHandlers(registry: Registry, operations: Operations) {
+  const visible = (principal: Parameters<typeof allows>[0]) =>
+    registry.services().filter(({ id }) => allows(principal, 'read', id));
+
+  return {
+    statuses: ({ principal }) =>
+      Object.fromEntries(visible(principal).map(({ id }) => [id, registry.status(id)])),
+    list: ({ principal }) => ({ services: visible(principal).map(({ id }) => registry.show(id)) }),
+    show: ({ path }) => registry.show(path.id),
+    status: ({ path }) => registry.status(path.id),
+    releases: ({ path }) => ({ releases: registry.releases(path.id) }),
+    release: ({ path }) => registry.showRelease(path.id, Number(path.release)),
+
+    create: ({ body: { id, ...spec }, principal, response }) => {
+      response.locals['service'] = id;
+      if (!allows(principal, 'deploy', id)) throw refusal(principal, 'deploy', id);
+      return operations.create(id, spec, principal.actor);
+    },
+    update: ({ path, body, principal }) => operations.update(path.id, body, principal.actor),
+    delete: ({ path, principal }) => operations.delete(path.id, principal.actor),
+    deploy: ({ path, body, principal }) => operations.deploy(path.id, body, principal.actor),
+    restart: ({ path, body, principal }) => {
+      // A command is what the scope deploy is about, whatever the call is named.
+      if (body.command !== undefined && !allows(principal, 'deploy', path.id)) {
+        throw refusal(principal, 'deploy', path.id);
+      }
+      return operations.restart(path.id, body.command, principal.actor);
+    },
+    start: ({ path, principal }) => operations.start(path.id, principal.actor),
+    stop: ({ path, principal }) => operations.stop(path.id, principal.actor),
+    rollback: ({ path, body, principal }) => operations.rollback(path.id, body.release, principal.actor),
+    signal: ({ path, body, principal }) => operations.signal(path.id, body.signal, principal.actor),
+    pause: ({ path, principal }) => operations.pause(path.id, principal.actor),
+    resume: ({ path, principal }) => operations.resume(path.id, principal.actor),
+  } satisfies {
+    statuses: Handler<Contract['allStatuses']>;
+    list: Handler<Contract['listServices']>;
+    show: Handler<Contract['showService']>;
+    status: Handler<Contract['serviceStatus']>;
+    releases: Handler<Contract['listReleases']>;
+    release: Handler<Contract['showRelease']>;
+    create: Handler<Contract['createService']>;
+    update: Handler<Contract['updateService']>;
+    delete: Handler<Contract['deleteService']>;
+    deploy: Handler<Contract['deployService']>;
+    restart: Handler<Contract['restartService']>;
+    start: Handler<Contract['startService']>;
+    stop: Handler<Contract['stopService']>;
+    rollback: Handler<Contract['rollbackService']>;
+    signal: Handler<Contract['signalService']>;
+    pause: Handler<Contract['pauseService']>;
+    resume: Handler<Contract['resumeService']>;
+  };
+}
