@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import type { OperationResult } from '../contract/answers.ts';
+import type { SpecPatch } from '../contract/spec.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
+import {
+  durationArgument,
+  listOption,
+  serviceArgument,
+  servicePath,
+  signalArgument,
+  sizeArgument,
+} from './arguments.ts';
+import type { Act, Run } from './command.ts';
+import { examples } from './help.ts';
+import { operationText } from './operation.ts';
+import type { Environment, Terminal } from './terminal.ts';
+
+export interface DeployOptions {
+  readonly command?: string;
+  readonly cwd?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly user?: string;
+  readonly group?: string;
+  readonly stopSignal?: string;
+  readonly stopTimeout?: string;
+  readonly minUptime?: string;
+  readonly maxLogSize?: string;
+  readonly file?: string;
+  readonly unset?: readonly string[];
+}
+
+type Fields = Record<string, unknown>;
+
+export function addDeploy(program: Command, act: Act): void {
+  program
+    .command('deploy')
+    .description(
+      'Make a new release of a service and replace what runs by it. What is not named keeps its value; a deploy that fails leaves what served before.',
+    )
+    .summary('Make a new release of a service and replace what runs by it.')
+    .usage('<service> [options] -- <command...>')
+    .argument('<service>', 'the service; it need not exist yet', serviceArgument)
+    .argument('[words...]')
+    .option('--command <line>', 'a command line for the shell, instead of a command after --')
+    .option('--cwd <directory>', 'the working directory')
+    .addOption(
+      listOption('--env <name[=value]>', 'a variable; without a value, the one it has here; repeatable'),
+    )
+    .addOption(listOption('--env-file <file>', "a file of KEY=value lines on the agent's host; repeatable"))
+    .option('--user <name>', 'name or number to run as')
+    .option('--group <name>', "name or number; default: the user's own")
+    .option('--stop-signal <signal>', 'what asks it to end (default: SIGTERM)', signalArgument)
+    .option(
+      '--stop-timeout <duration>',
+      'how long that may take before SIGKILL (default: 5s)',
+      durationArgument,
+    )
+    .option('--min-uptime <duration>', 'ending sooner fails the deploy (default: 1s)', durationArgument)
+    .option('--max-log-size <size>', 'how much output is kept (default: 256MB)', sizeArgument)
+    .option('--file <file>', 'YAML or JSON with fields of the spec; - reads standard input')
+    .addOption(listOption('--unset <field>', 'back to its default, such as user or env.DEBUG; repeatable'))
+    .addHelpText(
+      'after',
+      examples([
+        'davit deploy web -- node server.js --port 3000',
+        'davit deploy web --command "cd /opt/web && exec node server.js"',
+        'davit deploy web --cwd /opt/web --user www --env PORT=3000 -- node server.js',
+        'API_TOKEN=… davit deploy web --env API_TOKEN -- node server.js',
+        'davit deploy web --file web.yaml',
+      ]),
+    )
+    .action(act(deploy));
+}
+
+async function deploy(run: Run, options: DeployOptions, service: string, words: string[]): Promise<void> {
+  const { agent, terminal, environment, rest, json } = run;
+  if (words.length > 0) {
+    throw new DavitError('usage', `put -- before the command: davit deploy ${service} -- ${words.join(' ')}`);
+  }
+  const client = agent();
+  const file = options.file === undefined ? {} : await readSpec(options.file, terminal);
+  const patch = deployBody(options, rest, environment, client.target.isLocal);
+  const result = await client.post<OperationResult>(servicePath(service, '/deploy'), merged(file, patch));
+  if (json) terminal.json(result);
+  else terminal.print(operationText(result));
+}
+
+/**
+ * What the flags ask for, as a patch of the spec.
+ * @param isLocal whether the agent sees the same files, so that relative paths can be meant
+ */
+export function deployBody(
+  options: DeployOptions,
+  rest: readonly string[],
+  environment: Environment,
+  isLocal: boolean,
+): SpecPatch {
+  if (options.command !== undefined && rest.length > 0) {
+    throw new DavitError('usage', 'give a command after -- or by --command, not both');
+  }
+  const path = (given: string) => (isLocal ? resolve(given) : given);
+  const fields: Fields = {
+    command: options.command ?? (rest.length > 0 ? rest : undefined),
+    cwd: options.cwd === undefined ? undefined : path(options.cwd),
+    env: options.env === undefined ? undefined : variables(options.env, environment),
+    env_file: options.envFile?.map(path),
+    user: account(options.user),
+    group: account(options.group),
+    stop: given({ signal: options.stopSignal, timeout: options.stopTimeout }),
+    min_uptime: options.minUptime,
+    logs: given({ max_size: options.maxLogSize }),
+  };
+  return (options.unset ?? []).reduce(unset, given(fields) ?? {}) as SpecPatch;
+}
+
+/** What of the fields is given; undefined when nothing is. */
+function given(fields: Fields): Fields | undefined {
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return known.length === 0 ? undefined : Object.fromEntries(known);
+}
+
+function variables(pairs: readonly string[], environment: Environment): Record<string, string> {
+  const entries = pairs.map((pair): [string, string] => {
+    const at = pair.indexOf('=');
+    if (at !== -1) return [pair.slice(0, at), pair.slice(at + 1)];
+    const value = environment[pair];
+    if (value !== undefined) return [pair, value];
+    throw new DavitError(
+      'usage',
+      `--env ${pair}: there is no such variable here; give a value: --env ${pair}=…`,
+    );
+  });
+  return Object.fromEntries(entries);
+}
+
+function account(name: string | undefined): string | number | undefined {
+  return name !== undefined && /^\d+$/.test(name) ? Number(name) : name;
+}
+
+function unset(body: Fields, field: string): Fields {
+  const [first = '', ...rest] = field.split('.');
+  if (rest.length === 0) return { ...body, [first]: null };
+  const inner = body[first];
+  return { ...body, [first]: unset(isFields(inner) ? inner : {}, rest.join('.')) };
+}
+
+/** `over` laid over `base`, key by key. */
+function merged(base: Fields, over: Fields): Fields {
+  const both = Object.entries(over).map(([key, value]) => {
+    const below = base[key];
+    return [key, isFields(value) && isFields(below) ? merged(below, value) : value];
+  });
+  return { ...base, ...Object.fromEntries(both) };
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+async function readSpec(file: string, terminal: Terminal): Promise<Fields> {
+  const name = file === '-' ? 'standard input' : file;
+  let value: unknown;
+  try {
+    // Every JSON document is a YAML document.
+    value = parseYaml(file === '-' ? await terminal.readInput() : readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new DavitError('usage', `${name} cannot be read: ${errorMessage(cause)}`, { cause });
+  }
+  if (isFields(value)) return value;
+  throw new DavitError('usage', `${name} must hold fields of a spec, such as "command: node server.js"`);
+}

@@ -1,0 +1,54 @@
+import type { ServiceState } from '../contract/answers.ts';
+import type { Command } from '../contract/spec.ts';
+import type { Terminal } from './terminal.ts';
+
+const units = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+  ['s', 1],
+] as const;
+
+/** A length of time in its two greatest units: `3d 4h`, `5m 12s`, `0s`. Negative ones, of clocks that differ, are 0. */
+export function age(milliseconds: number): string {
+  let rest = Math.max(0, Math.floor(milliseconds / 1_000));
+  const first = units.findIndex(([, seconds]) => rest >= seconds);
+  const parts = units
+    .slice(first === -1 ? 3 : first, (first === -1 ? 3 : first) + 2)
+    .map(([unit, seconds]) => {
+      const count = Math.floor(rest / seconds);
+      rest %= seconds;
+      return `${count}${unit}`;
+    });
+  return parts.filter((part, index) => index === 0 || !part.startsWith('0')).join(' ');
+}
+
+/** How long ago that was. */
+export function since(time: string): string {
+  return age(Date.now() - Date.parse(time));
+}
+
+/** A time without its fraction of a second. */
+export function moment(time: string): string {
+  return time.replace(/\.\d+/, '');
+}
+
+/** A command as one would type it. */
+export function commandText(command: Command): string {
+  if (typeof command === 'string') return command;
+  return command
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
+}
+
+/** A state in the colour that tells whether somebody should look. */
+export function stateText(terminal: Terminal, state: string): string {
+  const styles: Readonly<Record<ServiceState, 'green' | 'yellow' | 'red'>> = {
+    running: 'green',
+    starting: 'yellow',
+    stopping: 'yellow',
+    paused: 'yellow',
+    stopped: 'red',
+  };
+  return Object.hasOwn(styles, state) ? terminal.style(styles[state as ServiceState], state) : state;
+}
