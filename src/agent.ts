@@ -1,0 +1,229 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { createApp, routes } from './app.ts';
+import { changedSettings } from './config/reload.ts';
+import type { Config } from './config/schema.ts';
+import { Operations } from './deploy/operations.ts';
+import { ensureAdminKey } from './http/admin_key.ts';
+import { agentHandlers } from './http/agent_handlers.ts';
+import { ApiKeys } from './http/api_keys.ts';
+import { createRequestAudit } from './http/audit.ts';
+import { AuditLog } from './http/audit_log.ts';
+import { batchHandler } from './http/batch_handler.ts';
+import { eventHandler } from './http/event_handlers.ts';
+import { Gate } from './http/gate.ts';
+import { IdempotentAnswers } from './http/idempotency.ts';
+import { JwtVerifier } from './http/jwt.ts';
+import { keyHandlers } from './http/key_handlers.ts';
+import { createListener, isLoopback } from './http/listener.ts';
+import { LiveStreams } from './http/live_streams.ts';
+import { logHandler } from './http/log_handlers.ts';
+import type { Principal } from './http/permission.ts';
+import { serviceHandlers } from './http/service_handlers.ts';
+import { openDatabase } from './lib/database.ts';
+import { lockDirectory } from './lib/directory_lock.ts';
+import { DavitError, errorMessage } from './lib/errors.ts';
+import { writePrivateFile } from './lib/private_file.ts';
+import { createServiceManager } from './lib/service_manager.ts';
+import { SoonOnDisk } from './lib/soon_on_disk.ts';
+import { bytes, milliseconds } from './lib/units.ts';
+import { commit, version } from './lib/version.ts';
+import { LogStore } from './logs/log_store.ts';
+import { Backups } from './services/backups.ts';
+import { EventLog } from './services/event_log.ts';
+import { Registry } from './services/registry.ts';
+import { migrations } from './services/schema.ts';
+import { ServiceStore } from './services/store.ts';
+import { Supervisor } from './supervision/supervisor.ts';
+
+export interface AgentOptions {
+  readonly config: Config;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: Logger;
+}
+
+/** The control plane on one host. */
+export interface Agent {
+  /** Takes up what runs and listens. Throws when the address is taken. */
+  start(): Promise<void>;
+  /** Takes over the configuration that `load` gives; when it throws, what there was stays. */
+  reload(load: () => Config): Promise<void>;
+  /** Takes no new work, finishes what runs, and leaves services running unless the configuration says otherwise. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The composition root: the only place where the parts of the agent meet.
+ * Throws when another agent uses the data directory, or it cannot be written to.
+ */
+export function createAgent({ config, environment, log }: AgentOptions): Agent {
+  let current = config;
+  const inData = (...names: string[]) => join(config.data, ...names);
+  const onProblem = (message: string) => log.warn(message);
+
+  const unlock = useDataDirectory(config.data);
+  const { database, problems } = openDatabase({
+    file: inData('davit.db'),
+    backups: inData('backups'),
+    migrations,
+  });
+  const events = new EventLog(database, onProblem);
+  const backups = new Backups({ database, folder: inData('backups'), onProblem });
+  events.subscribe(() => backups.noteChange());
+  const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
+  const registry = new Registry(new ServiceStore(database, () => soonOnDisk.ask()), onProblem);
+  const logs = new LogStore({ directory: inData('logs'), onProblem });
+  const passedVariables = () => current.pass_env;
+  const supervisor = new Supervisor({
+    registry,
+    events,
+    output: logs,
+    agentEnvironment: environment,
+    passedVariables,
+  });
+  const operations = new Operations({
+    registry,
+    supervisor,
+    events,
+    removeLogs: (service) => logs.remove(service),
+  });
+  const streams = new LiveStreams();
+  const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
+  const keys = new ApiKeys({ database, onProblem, onRevoked });
+  const tokens = new JwtVerifier({ issuers: config.jwt_issuers, onProblem });
+  const gate = new Gate({ settings: config, ownNames: [hostname()], keys, tokens });
+  const auditLog = new AuditLog({ file: inData('audit.jsonl'), onProblem });
+  const audit = createRequestAudit((record) => auditLog.append(record));
+  const manager = createServiceManager({ environment, onWarning: onProblem });
+
+  const warnings = [...problems];
+  let url = '';
+  let isEnding = false;
+  const facts = { started_at: new Date(), data: config.data, url: () => url, warnings, log, registry };
+  const app = createApp({
+    routes: routes({
+      services: serviceHandlers(registry, operations),
+      agent: agentHandlers(facts),
+      keys: keyHandlers(keys, events),
+      batch: batchHandler(operations),
+      logs: logHandler(logs, registry, streams),
+      events: eventHandler(events, streams),
+      audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
+    }),
+    gate,
+    audit: audit.watch,
+    idempotentAnswers: new IdempotentAnswers(database, onProblem),
+    isEnding: () => isEnding,
+    bodyLimit: bytes(config.body_limit),
+    log,
+  });
+  const onCertificate = (problem: string | null) => {
+    if (problem === null) log.info('the certificate was read again');
+    else log.error(`${problem}; the one before stays`);
+  };
+  // The address is taken before anything else is touched; who calls before the agent is ready waits.
+  const isReady = Promise.withResolvers<void>();
+  const onRequest: RequestListener = (request, response) =>
+    void isReady.promise.then(() => app(request, response));
+  const { listen, tls } = config;
+  const listener = createListener({ listen, tls, onRequest, onCertificate, onProblem });
+  let endWatchdog = () => {};
+
+  return {
+    async start() {
+      url = await listener.open();
+      if (problems.length > 0) {
+        const message = problems.join('; ');
+        log.error(message);
+        events.record({ type: 'agent.state_set_aside', message });
+      }
+      const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
+      if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
+      if (problem !== null) warnings.push(problem);
+      const due = await supervisor.takeUp();
+      if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
+      for (const warning of warnings.slice(problems.length)) log.warn(warning);
+      writePrivateFile(inData('agent.json'), `${JSON.stringify({ url, pid: process.pid })}\n`);
+      isReady.resolve();
+      events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
+      log.info({ url, version, commit, pid: process.pid }, 'listening');
+      for (const id of due)
+        operations.start(id, 'agent').catch((error) => log.error({ service: id }, errorMessage(error)));
+      endWatchdog = manager.startWatchdog(() => true);
+      await manager.ready(`listening on ${url}`);
+    },
+
+    async reload(load) {
+      await manager.reloading();
+      try {
+        const next = load();
+        tokens.reload(next.jwt_issuers);
+        const { changed, needRestart } = changedSettings(current, next);
+        current = next;
+        gate.reload(next);
+        listener.reload();
+        log.level = next.log_level;
+        // Whoever came by a token or from a network may not be allowed any more; they ask again.
+        streams.endWhere(({ actor }) => !actor.startsWith('key:') || changed.includes('allowed_networks'));
+        const message = `the configuration was read again; changed: ${changed.join(', ') || 'nothing'}`;
+        events.record({ type: 'agent.configuration_reloaded', message });
+        log.info(message);
+        if (needRestart.length > 0)
+          log.warn(`${needRestart.join(', ')}: takes effect at the next restart of the agent`);
+      } catch (error) {
+        const message = `the configuration was not taken over, and nothing has changed: ${errorMessage(error)}`;
+        events.record({ type: 'agent.configuration_refused', message });
+        log.error(message);
+      }
+      await manager.ready(`listening on ${url}`);
+    },
+
+    async stop() {
+      isEnding = true;
+      await manager.stopping();
+      endWatchdog();
+      events.record({ type: 'agent.stopping', message: 'Agent is stopping' });
+      const closed = listener.close();
+      streams.close();
+      const timeout = milliseconds(current.shutdown_timeout);
+      await Promise.race([
+        Promise.all([closed, registry.lock.idle()]),
+        sleep(timeout, undefined, { ref: false }),
+      ]);
+      listener.cut();
+      if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
+      logs.close();
+      audit.close();
+      await auditLog.close();
+      keys.close();
+      registry.close();
+      events.flush();
+      await backups.close();
+      soonOnDisk.close();
+      database.close();
+      rmSync(inData('agent.json'), { force: true });
+      log.info('ended');
+      unlock();
+    },
+  };
+}
+
+function openToTheNetwork(listen: string): string {
+  return `listening on ${listen} without TLS: keys and commands cross the network readable; set tls, or listen on 127.0.0.1`;
+}
+
+/** Makes the data directory what it must be, the agent's own, and takes it. Returns what gives it free. */
+function useDataDirectory(directory: string): () => void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    chmodSync(directory, 0o700);
+  } catch (cause) {
+    const message = `the data directory ${directory} cannot be used: ${errorMessage(cause)}`;
+    throw new DavitError('storage_unavailable', message, { cause });
+  }
+  return lockDirectory(directory);
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import express, {
+  type Express,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
+import helmet from 'helmet';
+import type { Logger } from 'pino';
+import { type OperationId, operations } from './contract/operations.ts';
+import { authorize, dispatch } from './http/dispatch.ts';
+import { docsPage } from './http/docs_page.ts';
+import { answerErrors, answerUnknownRoutes } from './http/errors.ts';
+import type { Gate } from './http/gate.ts';
+import type { Handlers } from './http/handlers.ts';
+import type { IdempotentAnswers } from './http/idempotency.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { type Handler, type Permission, type Route, some } from './http/route.ts';
+import { DavitError } from './lib/errors.ts';
+import { version } from './lib/version.ts';
+
+/** Every route of the product: verb, path, permission, operation, handler. */
+export function routes(handle: Handlers): Route[] {
+  const { services, agent } = handle;
+  const api = '/api/v1';
+  const service = `${api}/services/{id}`;
+  return [
+    route('get', '/health', 'public', 'health', agent.health),
+
+    // The pipeline contract.
+    route('post', '/service/{id}/deploy', 'deploy', 'deployService', services.deploy),
+    route('post', '/service/{id}/restart', 'operate', 'restartService', services.restart),
+    route('post', '/service/{id}/stop', 'operate', 'stopService', services.stop),
+    route('get', '/service/{id}/status', 'read', 'serviceStatus', services.status),
+    route('get', '/service/{id}/logs', 'read', 'serviceLogs', handle.logs),
+    route('get', '/services', some('read'), 'allStatuses', services.statuses),
+
+    route('get', `${api}/services`, some('read'), 'listServices', services.list),
+    route('post', `${api}/services`, some('deploy'), 'createService', services.create),
+    route('get', service, 'read', 'showService', services.show),
+    route('patch', service, 'deploy', 'updateService', services.update),
+    route('delete', service, 'deploy', 'deleteService', services.delete),
+    route('post', `${service}/deploy`, 'deploy', 'deployService', services.deploy),
+    route('post', `${service}/start`, 'operate', 'startService', services.start),
+    route('post', `${service}/stop`, 'operate', 'stopService', services.stop),
+    route('post', `${service}/restart`, 'operate', 'restartService', services.restart),
+    route('post', `${service}/signal`, 'operate', 'signalService', services.signal),
+    route('post', `${service}/pause`, 'operate', 'pauseService', services.pause),
+    route('post', `${service}/resume`, 'operate', 'resumeService', services.resume),
+    route('post', `${service}/rollback`, 'deploy', 'rollbackService', services.rollback),
+    route('get', `${service}/status`, 'read', 'serviceStatus', services.status),
+    route('get', `${service}/logs`, 'read', 'serviceLogs', handle.logs),
+    route('get', `${service}/releases`, 'read', 'listReleases', services.releases),
+    route('get', `${service}/releases/{release}`, 'read', 'showRelease', services.release),
+    route('post', `${api}/batch`, some('operate'), 'batch', handle.batch),
+
+    route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
+    route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
+    route('put', `${api}/agent/log_level`, 'admin', 'setLogLevel', agent.setLogLevel),
+    route('get', `${api}/keys`, 'admin', 'listKeys', handle.keys.list),
+    route('post', `${api}/keys`, 'admin', 'createKey', handle.keys.create),
+    route('delete', `${api}/keys/{key_id}`, 'admin', 'revokeKey', handle.keys.revoke),
+    route('get', `${api}/audit`, 'admin', 'listAudit', handle.audit),
+  ];
+}
+
+function route<Id extends OperationId>(
+  verb: Route['verb'],
+  path: string,
+  permission: Permission,
+  id: Id,
+  handler: Handler<(typeof operations)[Id]>,
+): Route {
+  return { verb, path, permission, id, operation: operations[id], handler: handler as Handler<never> };
+}
+
+interface AppOptions {
+  readonly routes: readonly Route[];
+  readonly gate: Gate;
+  /** Writes down what was asked, and what came of it. */
+  readonly audit: RequestHandler;
+  readonly idempotentAnswers: IdempotentAnswers;
+  /** Whether the agent ends: it takes no new work then. */
+  readonly isEnding: () => boolean;
+  /** The largest request body, in bytes. */
+  readonly bodyLimit: number;
+  readonly log: Logger;
+}
+
+/** The Express app: what stands before every route, the table of routes, and what answers everything else. */
+export function createApp(options: AppOptions): Express {
+  const { routes, gate, audit, idempotentAnswers, isEnding, bodyLimit, log } = options;
+  const app = express();
+  // Strict: a client whose variable is empty asks for /services/, and must not get the whole collection for it.
+  app
+    .disable('x-powered-by')
+    .disable('etag')
+    .set('query parser', 'simple')
+    .set('case sensitive routing', true)
+    .set('strict routing', true);
+  app.use(assignRequestId, headers, audit, ...gate.admit, refuseNewWork(isEnding));
+  for (const { verb, path, permission, operation, id, handler } of routes) {
+    const line: Route = { verb, path, permission, operation, id, handler };
+    const guards =
+      permission === 'public' ? [gate.limitUnproven] : [...gate.authenticate, authorize(permission)];
+    const body = operation.body ? [express.json({ limit: bodyLimit, inflate: false, type: () => true })] : [];
+    app[verb](expressPath(path), nameOperation(id), ...guards, ...body, dispatch(line, idempotentAnswers));
+  }
+  const readable = [...gate.authenticateBrowser, authorize(some('read'))];
+  const document = openApiDocument(routes, version);
+  app.get('/openapi.json', ...readable, (_request, response) => void response.json(document));
+  for (const { path, handler } of docsPage()) app.get(path, ...readable, handler);
+  app.use(
+    ...gate.authenticate,
+    answerUnknownRoutes((path) => verbsOf(routes, path)),
+  );
+  app.use(answerErrors(log));
+  return app;
+}
+
+/** Nothing but our own page is ever shown; `style-src` is open for the attributes that its library writes. */
+const headers = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", 'data:'],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+});
+
+function assignRequestId(request: Request, response: Response, next: NextFunction): void {
+  const given = request.get('X-Request-Id');
+  const id = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  response.locals['request_id'] = id;
+  response.set('X-Request-Id', id);
+  next();
+}
+
+/** While the agent ends it answers what is asked, but begins nothing; and it keeps no connection for another request. */
+function refuseNewWork(isEnding: () => boolean): RequestHandler {
+  return (request, response, next) => {
+    if (!isEnding()) return next();
+    response.set('Connection', 'close');
+    if (request.method === 'GET') return next();
+    throw new DavitError(
+      'shutting_down',
+      'the agent is ending and takes no new work; try again when it is back',
+    );
+  };
+}
+
+/** For the audit: what the call is named in the contract, and which service it is about. */
+function nameOperation(id: OperationId): RequestHandler {
+  return (request, response, next) => {
+    response.locals['operation'] = id;
+    response.locals['service'] = request.params['id'];
+    next();
+  };
+}
+
+function expressPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+function verbsOf(routes: readonly Route[], path: string): string[] {
+  const fits = (template: string) => new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path);
+  return routes.filter((line) => fits(line.path)).map(({ verb }) => verb.toUpperCase());
+}

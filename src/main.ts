@@ -1,0 +1,46 @@
+import pino from 'pino';
+import { createAgent } from './agent.ts';
+import { runCli } from './cli/program.ts';
+import { type ConfigFlags, loadConfig } from './config/load.ts';
+
+/** A copy: each look into the environment itself asks the system. */
+const environment = { ...process.env };
+
+/** Runs an agent until a signal ends it. Throws when it cannot start. */
+async function runAgent(flags: ConfigFlags): Promise<void> {
+  const config = loadConfig(flags, environment);
+  const log = pino(
+    {
+      level: config.log_level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    // What was logged before a crash must be there after it.
+    pino.destination({ fd: 2, sync: true }),
+  );
+  const agent = createAgent({ config, environment, log });
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a fault inside the agent ends it; services run on');
+    process.exit(1);
+  });
+  const { promise: ended, resolve: end } = Promise.withResolvers<NodeJS.Signals>();
+  process.once('SIGTERM', end).once('SIGINT', end);
+  process.on('SIGHUP', () => void agent.reload(() => loadConfig(flags, environment)));
+  await agent.start();
+  log.info(`ending on ${await ended}`);
+  await agent.stop();
+}
+
+async function main(): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), {
+    environment,
+    input: process.stdin,
+    out: process.stdout,
+    err: process.stderr,
+    runAgent,
+    checkConfig: (flags) => loadConfig(flags, environment),
+  });
+}
+
+void main();

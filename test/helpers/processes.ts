@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Account, resolveAccount } from '../../src/processes/account.ts';
+import { buildEnvironment } from '../../src/processes/environment.ts';
+import { type ExitStatus, type LaunchedProcess, launch, type Program } from '../../src/processes/launch.ts';
+import { isRunning, processesWith, until } from './system.ts';
+
+export interface LaunchedTree extends LaunchedProcess {
+  readonly instance_id: string;
+  /** What it has written so far, both streams. */
+  output(): string;
+  /** Resolves when it has written this line. */
+  wrote(line: string): Promise<void>;
+  /** The pids that it has announced as its descendants, once there are so many. */
+  children(count: number): Promise<number[]>;
+}
+
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly account?: Account;
+  readonly instance_id?: string;
+}
+
+/** The command of a program among the fixtures. */
+export function fixture(name: string, ...args: string[]): string[] {
+  const path = resolve(import.meta.dirname, '../fixtures', name);
+  return [name.endsWith('.sh') ? '/bin/sh' : process.execPath, path, ...args];
+}
+
+/** A program as davit would start it. */
+export function programOf(command: Program['command'], options: ProgramOptions = {}): Program {
+  const account = options.account ?? resolveAccount(null, null);
+  const marker = { instance_id: options.instance_id ?? randomUUID(), service: 'test', release: 1 };
+  const parts = { agentEnvironment: process.env, passed: [], files: [], env: options.env ?? {} };
+  const env = buildEnvironment({ ...parts, account, marker });
+  return { command, cwd: options.cwd ?? '/', env, account };
+}
+
+/** Starts a process tree whose every process is gone when the test has ended. */
+export async function launchTree(
+  t: TestContext,
+  command: Program['command'],
+  options: ProgramOptions = {},
+): Promise<LaunchedTree> {
+  const instance_id = options.instance_id ?? randomUUID();
+  const folder = mkdtempSync(join(tmpdir(), 'davit-processes-'));
+  const file = join(folder, 'output');
+  const descriptor = openSync(file, 'a');
+  const output = () => readFileSync(file, 'utf8');
+  const announced = () => [...output().matchAll(/^child (\d+)$/gm)].map(([, pid]) => Number(pid));
+  const program = programOf(command, { ...options, instance_id });
+  const started = await launch({ ...program, stdout: descriptor, stderr: descriptor });
+  closeSync(descriptor);
+  t.after(() => {
+    const marked = processesWith(`DAVIT_INSTANCE_ID=${instance_id}`);
+    for (const pid of [started.identity.pid, ...announced(), ...marked]) if (isRunning(pid)) kill(pid);
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    ...started,
+    instance_id,
+    output,
+    wrote: (line) => until(`it writes "${line}"`, () => output().split('\n').includes(line)),
+    children: async (count) => {
+      await until(`it has announced ${count} children`, () => announced().length >= count);
+      return announced();
+    },
+  };
+}
+
+/** The same, once it says that it is ready. */
+export async function launchFixture(
+  t: TestContext,
+  name: string,
+  args: readonly string[] = [],
+  options: ProgramOptions = {},
+): Promise<LaunchedTree> {
+  const tree = await launchTree(t, fixture(name, ...args), options);
+  await tree.wrote('ready');
+  return tree;
+}
+
+/** How a process ended, which a test does not wait for longer than ten seconds. */
+export async function exitOf({ exited }: LaunchedProcess): Promise<ExitStatus> {
+  let status: ExitStatus | undefined;
+  void exited.then((end) => {
+    status = end;
+  });
+  await until('the process has ended', () => status !== undefined);
+  return status as ExitStatus;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { test } from 'node:test';
+
+const source = resolve(import.meta.dirname, '../src');
+
+/** Which folders (or files at the top) each may import, besides itself. Whoever is not named may be imported by nobody. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  contract: [],
+  config: ['contract', 'lib'],
+  processes: ['contract', 'lib'],
+  logs: ['contract', 'lib'],
+  services: ['contract', 'lib'],
+  supervision: ['processes', 'services', 'contract', 'lib'],
+  deploy: ['supervision', 'services', 'contract', 'lib'],
+  http: ['deploy', 'supervision', 'services', 'logs', 'config', 'contract', 'lib'],
+  cli: ['contract', 'lib'],
+  packaging: ['lib'],
+  'app.ts': ['http', 'contract', 'lib'],
+  'agent.ts': [
+    'app.ts',
+    'http',
+    'deploy',
+    'supervision',
+    'services',
+    'logs',
+    'processes',
+    'config',
+    'contract',
+    'lib',
+  ],
+  'main.ts': ['agent.ts', 'cli', 'config', 'contract', 'lib'],
+};
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  /\.m?ts$/.test(name),
+);
+
+function placeOf(file: string): string {
+  return relative(source, file).split(sep)[0] ?? '';
+}
+
+function imports(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) =>
+    resolve(dirname(file), match[1] ?? ''),
+  );
+}
+
+test('every folder of the source is in the table of layers', () => {
+  const places = new Set(files.map((name) => placeOf(join(source, name))));
+  assert.deepEqual(
+    [...places].filter((place) => !(place in allowed)),
+    [],
+  );
+});
+
+for (const [place, may] of Object.entries(allowed)) {
+  test(`${place} imports only ${['itself', ...may].join(', ')}`, () => {
+    const wrong = files
+      .filter((name) => placeOf(join(source, name)) === place)
+      .flatMap((name) => imports(join(source, name)).map((imported) => ({ name, imported })))
+      .filter(({ imported }) => imported.startsWith(source + sep))
+      .filter(({ imported }) => placeOf(imported) !== place && !may.includes(placeOf(imported)))
+      .map(({ name, imported }) => `${name} imports ${relative(source, imported)}`);
+    assert.deepEqual(wrong, []);
+  });
+}
+
+test('no module imports itself in a circle', () => {
+  const state = new Map<string, 'open' | 'done'>();
+  const circles: string[] = [];
+  const visit = (file: string, trail: readonly string[]): void => {
+    if (state.get(file) === 'done') return;
+    if (state.get(file) === 'open') {
+      circles.push(
+        [...trail.slice(trail.indexOf(file)), file].map((name) => relative(source, name)).join(' → '),
+      );
+      return;
+    }
+    state.set(file, 'open');
+    for (const imported of imports(file)) if (imported.startsWith(source)) visit(imported, [...trail, file]);
+    state.set(file, 'done');
+  };
+  for (const name of files) visit(join(source, name), []);
+  assert.deepEqual(circles, []);
+});
