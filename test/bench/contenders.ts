@@ -1,0 +1,60 @@
+import { Davit, findDavit } from './peers/davit.ts';
+import { installPm2, installSupervisor } from './peers/installation.ts';
+import type { Peer, Proof } from './peers/peer.ts';
+import { Pm2 } from './peers/pm2.ts';
+import { Supervisord } from './peers/supervisord.ts';
+import type { Sandbox } from './sandbox.ts';
+
+type Start<P extends Peer> = (services: readonly string[], proof?: Proof) => Promise<P>;
+
+/** What is compared, ready to be started as often as a bench needs; each start is a fresh daemon. */
+export interface Contenders {
+  readonly davit: Start<Davit>;
+  readonly supervisord: Start<Supervisord>;
+  readonly pm2: Start<Pm2>;
+  /** Name and version of each, for the head of the report. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Installs the peers where they are missing, and finds davit. */
+export async function prepareContenders(sandbox: Sandbox, fromSource: boolean): Promise<Contenders> {
+  const program = await findDavit(fromSource);
+  const supervisor = await installSupervisor();
+  const pm2 = await installPm2();
+  const setup = (name: string, services: readonly string[], proof: Proof = 'none') => ({
+    folder: sandbox.makeFolder(name),
+    services,
+    proof,
+  });
+  return {
+    davit: (services, proof) => Davit.start(program, setup('davit', services, proof)),
+    supervisord: (services, proof) => Supervisord.start(supervisor, setup('supervisord', services, proof)),
+    pm2: (services, proof) => Pm2.start(pm2, setup('pm2', services, proof)),
+    versions: { davit: program.version, supervisord: supervisor.version, PM2: pm2.version },
+  };
+}
+
+/** Ids of that many services: `s1`, `s2`, … */
+export function serviceIds(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `s${at + 1}`);
+}
+
+/** Runs `use` with the peers, and stops them after it. */
+export async function usingPeers<P extends Peer, T>(
+  sandbox: Sandbox,
+  peers: readonly P[],
+  use: () => Promise<T>,
+): Promise<T> {
+  const [first, ...others] = peers;
+  if (first === undefined) return use();
+  return sandbox.using(
+    () => first.stop(),
+    () => usingPeers(sandbox, others, use),
+  );
+}
+
+/** Who goes first changes from round to round, so that a noisy moment hits no one always. */
+export function rotated<T>(list: readonly T[], round: number): T[] {
+  const at = round % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}

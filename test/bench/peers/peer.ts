@@ -1,0 +1,49 @@
+/** How long a service must stay up before its start counts: not at all, or one second. */
+export type Proof = 'none' | '1s';
+
+export interface PeerSetup {
+  /** An empty folder for the daemon's own files. */
+  readonly folder: string;
+  /** The services that will be started; a daemon that reads them from a file has them all from the start. */
+  readonly services: readonly string[];
+  readonly proof: Proof;
+}
+
+/** What the load generator has to send to read the status of one service. */
+export interface StatusRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: string;
+}
+
+/**
+ * A daemon that starts services and keeps them; every service is `sleep 1000`. A call that returns milliseconds
+ * returns the time from sending the request to having its whole answer, as the peer's client sees it.
+ */
+export interface Peer {
+  readonly name: string;
+  /** The version that runs, and in what form. */
+  readonly version: string;
+  readonly daemonPid: number;
+  /** The folder of the daemon's own files. */
+  readonly folder: string;
+  /** The working directory of every service. */
+  readonly servicesFolder: string;
+  /** Milliseconds from the start of the daemon's process until it first answered. */
+  readonly startTime: number;
+  /** Starts a service that has never run. */
+  deploy(service: string): Promise<number>;
+  /** Stops a running service and starts it again. */
+  restart(service: string): Promise<number>;
+  /** Starts all services, which have never run, by one call. */
+  deployAll(): Promise<number>;
+  /** Stops the services and the daemon. */
+  stop(): Promise<void>;
+}
+
+/** A peer whose status is read over HTTP. */
+export interface HttpPeer extends Peer {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  statusRequest(service: string): StatusRequest;
+}

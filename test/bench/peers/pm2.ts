@@ -1,0 +1,96 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { ask } from '../ask.ts';
+import { killAllOf } from '../processes.ts';
+import { type Daemon, end, launch, plainEnvironment } from './daemon.ts';
+import type { InstalledPackage } from './installation.ts';
+import type { Peer, PeerSetup } from './peer.ts';
+import type { Pm2Answer, Pm2Call } from './pm2_client.ts';
+
+/** PM2, driven by its programmatic interface (`pm2.start`, `pm2.restart`) over its kept unix socket. */
+export class Pm2 implements Peer {
+  readonly name = 'PM2';
+  readonly version: string;
+  readonly folder: string;
+  readonly servicesFolder: string;
+  #daemon: Daemon | null = null;
+  #client: ChildProcess | null = null;
+  readonly #services: readonly string[];
+
+  private constructor(version: string, { folder, services }: PeerSetup) {
+    this.version = version;
+    this.folder = folder;
+    this.#services = services;
+    this.servicesFolder = join(folder, 'services');
+  }
+
+  static async start(installed: InstalledPackage, setup: PeerSetup): Promise<Pm2> {
+    const peer = new Pm2(installed.version, setup);
+    for (const name of ['logs', 'pids', 'modules', 'services']) mkdirSync(join(setup.folder, name));
+    const environment = { PM2_HOME: setup.folder, PM2_DISCRETE_MODE: 'true', SILENT: 'true' };
+    peer.#daemon = await launch({
+      command: process.execPath,
+      args: [join(installed.folder, 'lib', 'Daemon.js')],
+      folder: setup.folder,
+      environment,
+      answered: () => reachable(join(setup.folder, 'rpc.sock')),
+    });
+    peer.#client = fork(
+      new URL('./pm2_client.ts', import.meta.url),
+      [installed.folder, peer.servicesFolder],
+      {
+        env: { ...plainEnvironment(setup.folder), ...environment, PM2_PROGRAMMATIC: 'true' },
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      },
+    );
+    await peer.#call({ method: 'connect', services: [] });
+    return peer;
+  }
+
+  get daemonPid(): number {
+    return this.#daemon?.pid ?? 0;
+  }
+
+  get startTime(): number {
+    return this.#daemon?.startTime ?? Number.NaN;
+  }
+
+  deploy(service: string): Promise<number> {
+    return this.#call({ method: 'start', services: [service] });
+  }
+
+  restart(service: string): Promise<number> {
+    return this.#call({ method: 'restart', services: [service] });
+  }
+
+  deployAll(): Promise<number> {
+    return this.#call({ method: 'start', services: this.#services });
+  }
+
+  async stop(): Promise<void> {
+    this.#client?.kill('SIGKILL');
+    if (this.#daemon !== null) await end(this.#daemon, 'SIGKILL');
+    await killAllOf(this.folder);
+  }
+
+  async #call(call: Pm2Call): Promise<number> {
+    const client = this.#client;
+    if (client === null) throw new Error('the PM2 client is not running');
+    const answer = await ask<Pm2Answer>(client, call);
+    if ('error' in answer)
+      throw new Error(`PM2 could not ${call.method} ${call.services[0] ?? ''}: ${answer.error}`);
+    return answer.milliseconds;
+  }
+}
+
+async function reachable(path: string): Promise<void> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+  } finally {
+    socket.destroy();
+  }
+}
