@@ -3,6 +3,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -11,10 +12,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { DavitError, errorMessage } from './errors.ts';
+import { failPoint } from './fail_point.ts';
 
 /** SQLite's result codes for a file that is damaged or is no database (sqlite.org/rescode.html). */
 const damagedCodes = new Set([11, 26]);
+
+/** How many backups of states from before a migration are kept, beside the others. */
+const keptVersions = 3;
 
 export interface DatabaseOptions {
   /** The database's file. */
@@ -32,7 +38,8 @@ export interface OpenedDatabase {
 }
 
 /**
- * Opens the database, creating or migrating it as needed. A file that is damaged, or that a newer version wrote,
+ * Opens the database, creating or migrating it as needed; the state before a migration stays as a backup.
+ * A file that is damaged, or that a newer version wrote,
  * is never overwritten: it is renamed, named in `problems`, and the newest good backup takes its place.
  * A file that cannot be opened for another reason (permission, disk) is left alone and thrown as `storage_unavailable`.
  */
@@ -47,7 +54,7 @@ export function openDatabase(options: DatabaseOptions): OpenedDatabase {
   }
   for (const file of backups.toReversed()) {
     if (findFault(file, options.migrations.length, true) !== null) continue;
-    copyFileSync(file, options.file);
+    putCopy(file, options.file);
     problems.push(`started with the backup ${file}: what changed after it is not known`);
     return { database: open(options), problems };
   }
@@ -57,13 +64,86 @@ export function openDatabase(options: DatabaseOptions): OpenedDatabase {
 
 /** Writes a whole, consistent copy beside the others and removes all but the newest `keep`. The copy appears at once or not at all. */
 export async function backUp(database: DatabaseSync, folder: string, keep: number): Promise<void> {
-  const name = `${new Date().toISOString().replaceAll(':', '-')}.db`;
   const partial = join(folder, 'partial');
   rmSync(partial, { force: true });
   await backup(database, partial);
   chmodSync(partial, 0o600);
-  renameSync(partial, join(folder, name));
-  for (const old of backupFiles(folder).slice(0, -keep)) rmSync(old, { force: true });
+  failPoint('backup.written');
+  renameSync(partial, join(folder, `${timeName()}.db`));
+  const files = backupFiles(folder).filter((file) => !versionInName.test(file));
+  for (const old of files.slice(0, -keep)) rmSync(old, { force: true });
+}
+
+/**
+ * Writes a copy beside the other backups whose name tells the state's version, and removes all but the newest three of
+ * this kind. Others may write to the database meanwhile. Returns the file.
+ */
+export function backUpVersion(file: string, folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const name = join(folder, `${timeName()}.version-${stateVersion(file)}.db`);
+  const partial = join(folder, 'partial-version');
+  rmSync(partial, { force: true });
+  copyDatabase(file, partial);
+  failPoint('backup.written');
+  renameSync(partial, name);
+  const files = backupFiles(folder).filter((each) => versionInName.test(each));
+  for (const old of files.slice(0, -keptVersions)) rmSync(old, { force: true });
+  return name;
+}
+
+/**
+ * Goes back to what `backUpVersion` kept last of a version: the present file is renamed, the backup takes its place.
+ * Nobody may have the database open. Returns both names; null, with nothing changed, when there is no good such backup.
+ */
+export function restoreVersion(
+  file: string,
+  folder: string,
+  version: number,
+): { readonly restored: string; readonly kept: string } | null {
+  const names = existsSync(folder) ? backupFiles(folder) : [];
+  const restored = names.findLast(
+    (name) => name.endsWith(`.version-${version}.db`) && findFault(name, version, true) === null,
+  );
+  if (restored === undefined) return null;
+  const kept = setAside(file, 'newer');
+  putCopy(restored, file);
+  return { restored, kept };
+}
+
+/** The version of the state in a file, which is left untouched. Throws `storage_unavailable` when it cannot be read. */
+export function stateVersion(file: string): number {
+  return untouched(file, readVersion);
+}
+
+/**
+ * Writes a consistent copy, of mode 0600 and on the disk, also while others write. The original is only read.
+ * Throws `storage_unavailable`.
+ */
+export function copyDatabase(file: string, target: string): void {
+  untouched(file, (database) => {
+    closeSync(openSync(target, 'w', 0o600));
+    database.prepare('VACUUM INTO ?').run(target);
+  });
+  syncFile(target);
+}
+
+/** Reads a database without leaving anything beside it. */
+function untouched<T>(file: string, read: (database: DatabaseSync) => T): T {
+  // Without a log nobody has it open, and to read it in the usual way would make one.
+  const isAtRest = !existsSync(`${file}-wal`);
+  const url = pathToFileURL(file);
+  if (isAtRest) url.searchParams.set('immutable', '1');
+  let result: T;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(url, { readOnly: true });
+    result = read(database);
+  } catch (error) {
+    throw unavailable(file, error);
+  } finally {
+    database?.close();
+  }
+  return isAtRest && existsSync(`${file}-wal`) ? untouched(file, read) : result;
 }
 
 /**
@@ -92,14 +172,16 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function open({ file, migrations }: DatabaseOptions): DatabaseSync {
+function open({ file, backups, migrations }: DatabaseOptions): DatabaseSync {
   try {
     // Its neighbours get the mode of the file itself.
     closeSync(openSync(file, 'a', 0o600));
     const database = new DatabaseSync(file);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    const version = readVersion(database);
+    if (version > 0 && version < migrations.length) backUpVersion(file, backups);
     transaction(database, () => {
-      for (const migration of migrations.slice(readVersion(database))) database.exec(migration);
+      for (const migration of migrations.slice(version)) database.exec(migration);
       database.exec(`PRAGMA user_version = ${migrations.length}`);
     });
     return database;
@@ -139,7 +221,7 @@ function findFault(file: string, version: number, backupsExist: boolean): Fault 
 }
 
 function setAside(file: string, kind: Fault['kind']): string {
-  const kept = `${file}.${kind}-${new Date().toISOString().replaceAll(':', '-')}`;
+  const kept = `${file}.${kind}-${timeName()}`;
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(file + suffix)) renameSync(file + suffix, kept + suffix);
   }
@@ -149,6 +231,30 @@ function setAside(file: string, kind: Fault['kind']): string {
 function readVersion(database: DatabaseSync): number {
   return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
 }
+
+/** The copy appears whole or not at all. */
+function putCopy(from: string, to: string): void {
+  const partial = `${to}.partial`;
+  copyFileSync(from, partial);
+  syncFile(partial);
+  renameSync(partial, to);
+}
+
+function syncFile(file: string): void {
+  const descriptor = openSync(file, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Now, as the part of a file's name that sorts by time. */
+function timeName(): string {
+  return new Date().toISOString().replaceAll(':', '-');
+}
+
+const versionInName = /\.version-\d+\.db$/;
 
 /** Oldest first: their names are the times at which they were made. */
 function backupFiles(folder: string): string[] {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import {
+  copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -13,7 +15,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
-import { backUp, type DatabaseOptions, openDatabase } from '../../src/lib/database.ts';
+import {
+  backUp,
+  backUpVersion,
+  copyDatabase,
+  type DatabaseOptions,
+  openDatabase,
+  restoreVersion,
+  stateVersion,
+} from '../../src/lib/database.ts';
 
 const first = 'CREATE TABLE notes (text TEXT)';
 const second = 'ALTER TABLE notes ADD COLUMN pages INTEGER';
@@ -158,4 +168,135 @@ test('only so many backups are kept, the newest', async () => {
   const copy = new DatabaseSync(join(options.backups, newest));
   assert.deepEqual(notes(copy), ['a', 'b', 'c', 'd']);
   copy.close();
+});
+
+/** The backups that tell their version, oldest first. */
+function versionBackups(): string[] {
+  return readdirSync(options.backups)
+    .filter((name) => name.includes('version-'))
+    .sort();
+}
+
+function stateWith(text: string): void {
+  const { database } = openDatabase(options);
+  database.exec(`INSERT INTO notes VALUES ('${text}')`);
+  database.close();
+}
+
+test('a migration leaves the state from before it as a backup that tells its version', () => {
+  stateWith('one');
+  openDatabase({ ...options, migrations: [first, second] }).database.close();
+  const [name, ...others] = versionBackups();
+  assert.match(name ?? '', /^\d{4}-\d\d-\d\dT[\d-]+\.\d{3}Z\.version-1\.db$/);
+  assert.deepEqual(others, []);
+  const file = join(options.backups, name ?? '');
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const copy = new DatabaseSync(file);
+  assert.deepEqual(notes(copy), ['one']);
+  copy.close();
+  assert.equal(stateVersion(file), 1);
+  openDatabase({ ...options, migrations: [first, second] }).database.close();
+  assert.equal(versionBackups().length, 1);
+});
+
+test('a new state needs no backup', () => {
+  openDatabase({ ...options, migrations: [first, second] }).database.close();
+  assert.deepEqual(readdirSync(options.backups), []);
+});
+
+test('without a backup there is no migration', () => {
+  stateWith('one');
+  mkdirSync(join(options.backups, 'partial-version'));
+  assert.throws(() => openDatabase({ ...options, migrations: [first, second] }), {
+    code: 'storage_unavailable',
+  });
+  assert.equal(stateVersion(options.file), 1);
+});
+
+test('a migration that fails changes nothing', () => {
+  stateWith('one');
+  assert.throws(() => openDatabase({ ...options, migrations: [first, second, 'NO SQL AT ALL'] }));
+  const { database, problems } = openDatabase(options);
+  assert.deepEqual([notes(database), problems], [['one'], []]);
+  database.close();
+});
+
+test('an older version that meets a migrated state starts with the backup from before the migration', async () => {
+  stateWith('one');
+  const newer = openDatabase({ ...options, migrations: [first, second] });
+  newer.database.exec("INSERT INTO notes VALUES ('two', 7)");
+  await backUp(newer.database, options.backups, 5);
+  newer.database.close();
+  const { database, problems } = openDatabase(options);
+  assert.deepEqual(notes(database), ['one']);
+  assert.match(
+    problems.join('\n'),
+    /newer version .*kept as(.|\n)*started with the backup .*\.version-1\.db/,
+  );
+  const kept = new DatabaseSync(join(folder, keptFiles('newer')[0] ?? ''));
+  assert.deepEqual(notes(kept), ['one', 'two']);
+  kept.close();
+  database.close();
+});
+
+test('a restored version has what its newest backup held, and the state that it replaces stays', () => {
+  stateWith('one');
+  backUpVersion(options.file, options.backups);
+  stateWith('two');
+  const newer = openDatabase({ ...options, migrations: [first, second] });
+  newer.database.exec("INSERT INTO notes VALUES ('three', 7)");
+  // Whoever was killed has closed nothing: what it wrote last stands in the log beside the file.
+  for (const suffix of ['', '-wal', '-shm'])
+    copyFileSync(options.file + suffix, join(folder, `killed.db${suffix}`));
+  newer.database.close();
+  const killed = join(folder, 'killed.db');
+
+  const done = restoreVersion(killed, options.backups, 1);
+  assert.match(done?.restored ?? '', /\.version-1\.db$/);
+  const restored = openDatabase({ ...options, file: killed });
+  assert.deepEqual([notes(restored.database), restored.problems], [['one', 'two'], []]);
+  restored.database.close();
+  const kept = new DatabaseSync(done?.kept ?? '');
+  assert.deepEqual(notes(kept), ['one', 'two', 'three']);
+  kept.close();
+});
+
+test('a version of which there is no good backup is not restored, and nothing changes', () => {
+  stateWith('one');
+  writeFileSync(join(options.backups, '9999-01-01T00-00-00.000Z.version-1.db'), 'damaged'.repeat(1000));
+  assert.equal(restoreVersion(options.file, options.backups, 1), null);
+  assert.equal(restoreVersion(options.file, join(folder, 'missing'), 1), null);
+  assert.equal(stateVersion(options.file), 1);
+});
+
+test('three backups of versions are kept, and they take no place of the others', async () => {
+  const { database } = openDatabase(options);
+  await backUp(database, options.backups, 1);
+  for (const text of ['a', 'b', 'c', 'd']) {
+    database.exec(`INSERT INTO notes VALUES ('${text}')`);
+    backUpVersion(options.file, options.backups);
+    await backUp(database, options.backups, 1);
+  }
+  database.close();
+  assert.equal(versionBackups().length, 3);
+  assert.equal(readdirSync(options.backups).length, 4);
+  const newest = new DatabaseSync(join(options.backups, versionBackups().at(-1) ?? ''));
+  assert.deepEqual(notes(newest), ['a', 'b', 'c', 'd']);
+  newest.close();
+});
+
+test('a copy is consistent while somebody writes, and leaves nothing beside the original', () => {
+  const { database } = openDatabase(options);
+  database.exec("INSERT INTO notes VALUES ('one'); BEGIN IMMEDIATE; INSERT INTO notes VALUES ('half done')");
+  const target = join(folder, 'copy.db');
+  copyDatabase(options.file, target);
+  database.exec('ROLLBACK');
+  database.close();
+  const copy = new DatabaseSync(target);
+  assert.deepEqual(notes(copy), ['one']);
+  copy.close();
+  const before = readdirSync(folder);
+  copyDatabase(options.file, target);
+  assert.equal(stateVersion(options.file), 1);
+  assert.deepEqual(readdirSync(folder), before);
 });
