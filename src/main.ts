@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { createAgent } from './agent.ts';
+import { checkAgent } from './agent_check.ts';
 import { runCli } from './cli/program.ts';
 import { type ConfigFlags, loadConfig } from './config/load.ts';
 
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     err: process.stderr,
     runAgent,
     checkConfig: (flags) => loadConfig(flags, environment),
+    checkAgent: (flags) => checkAgent(loadConfig(flags, environment)),
   });
 }
 

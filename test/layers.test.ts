@@ -31,7 +31,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'contract',
     'lib',
   ],
-  'main.ts': ['agent.ts', 'cli', 'config', 'contract', 'lib'],
+  'agent_check.ts': ['http', 'services', 'config', 'contract', 'lib'],
+  'main.ts': ['agent.ts', 'agent_check.ts', 'cli', 'config', 'contract', 'lib'],
 };
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>

@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander';
+import type { AgentCheck } from '../contract/agent_check.ts';
 import { logLevels } from '../contract/scalars.ts';
 import type { Act, Run } from './command.ts';
 import { examples } from './help.ts';
+import { facts } from './table.ts';
 
 /** What the command line sets of an agent's configuration. */
 export interface AgentFlags {
@@ -18,6 +20,8 @@ export interface AgentActions {
   runAgent(flags: AgentFlags): Promise<void>;
   /** Reads an agent's configuration and gives all its settings. Throws when it is not right. */
   checkConfig(flags: AgentFlags): unknown;
+  /** Says whether this binary could run an agent with the configuration and state that are there. Throws why not. */
+  checkAgent(flags: AgentFlags): AgentCheck;
 }
 
 interface AgentOptions {
@@ -26,9 +30,15 @@ interface AgentOptions {
   readonly data?: string;
   readonly logLevel?: string;
   readonly stopServices?: boolean;
+  readonly check?: boolean;
 }
 
-export function addAgent(program: Command, actions: AgentActions): void {
+export function addAgent(program: Command, act: Act, actions: AgentActions): void {
+  const check = act(async ({ terminal, json, flags }: Run) => {
+    const found = actions.checkAgent(agentFlags(flags));
+    if (json) terminal.json(found);
+    else terminal.print(`${describeCheck(found)}\nThis davit can run here.`);
+  });
   program
     .command('agent')
     .description('Run the agent: it starts, watches and stops services, and serves the API.')
@@ -40,9 +50,13 @@ export function addAgent(program: Command, actions: AgentActions): void {
     )
     .option('--stop-services', 'stop the services when the agent ends')
     .option('--no-stop-services', 'leave them running (the default)')
-    .addHelpText('after', examples(['davit agent', 'davit agent --listen 127.0.0.1:9000 --data ./state']))
-    .action((_options: AgentOptions, command: Command) =>
-      actions.runAgent(agentFlags(command.optsWithGlobals())),
+    .option('--check', 'run nothing: say whether it could run with the state that is there')
+    .addHelpText(
+      'after',
+      examples(['davit agent', 'davit agent --listen 127.0.0.1:9000 --data ./state', 'davit agent --check']),
+    )
+    .action((options: AgentOptions, command: Command) =>
+      options.check ? check(options, command) : actions.runAgent(agentFlags(command.optsWithGlobals())),
     );
 }
 
@@ -61,6 +75,21 @@ export function addConfig(program: Command, act: Act, actions: AgentActions): vo
         else terminal.print('The configuration is right.');
       }),
     );
+}
+
+function describeCheck({ data, services, releases, ...check }: AgentCheck): string {
+  return facts([
+    ['data', data],
+    ['state', describeState(check)],
+    ['services', `${services}, with ${releases} releases`],
+  ]);
+}
+
+function describeState(check: Pick<AgentCheck, 'state_version' | 'next_state_version'>): string {
+  const { state_version, next_state_version } = check;
+  if (state_version === null) return 'none yet';
+  if (state_version === next_state_version) return `version ${state_version}`;
+  return `version ${state_version}, which this davit brings to version ${next_state_version}`;
 }
 
 function agentFlags({ config, listen, data, logLevel, stopServices }: AgentOptions): AgentFlags {

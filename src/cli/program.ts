@@ -133,7 +133,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addToken(program, act);
   addContexts(program, act);
   program.commandsGroup('The agent:');
-  addAgent(program, actions);
+  addAgent(program, act, actions);
   addConfig(program, act, actions);
   addInfo(program, act);
   addLogLevel(program, act);

@@ -6,6 +6,7 @@ import { DavitError } from '../../src/lib/errors.ts';
 import { commit, version } from '../../src/lib/version.ts';
 import { Person } from './davit.ts';
 import { fakeAgent } from './fake_agent.ts';
+import { stubs } from './stubs.ts';
 
 let person: Person;
 beforeEach(() => {
@@ -42,6 +43,7 @@ test('the flags of the agent reach it as settings, and only those that are given
 test('an agent that cannot start is one line and exit code 1', async () => {
   const [out, err] = [new PassThrough(), new PassThrough()];
   const code = await runCli(['agent'], {
+    ...stubs(out),
     environment: {},
     input: process.stdin,
     out,
@@ -49,11 +51,19 @@ test('an agent that cannot start is one line and exit code 1', async () => {
     runAgent: async () => {
       throw new DavitError('invalid_request', '127.0.0.1:1 is taken', { fields: { reason: 'EADDRINUSE' } });
     },
-    checkConfig: () => ({}),
   });
   assert.equal(code, 1);
   assert.equal(out.read(), null);
   assert.equal(String(err.read()), 'davit: 127.0.0.1:1 is taken\n');
+});
+
+test('agent --check says what it found, and runs no agent', async () => {
+  const { code, out } = await person.davit(['agent', '--check', '--data', '/state']);
+  assert.equal(code, 0);
+  assert.match(out, /^data: +\/state\nstate: +version 1, which this davit brings to version 2\n/);
+  assert.match(out, /\nservices: +3, with 7 releases\nThis davit can run here\.\n$/);
+  const document = JSON.parse((await person.davit(['agent', '--check', '--json'])).out);
+  assert.deepEqual([document.state_version, document.next_state_version], [1, 2]);
 });
 
 test('config check gives every setting as JSON', async () => {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { Command } from 'commander';
 import { exitCode } from '../../src/cli/exit_codes.ts';
 import { buildProgram } from '../../src/cli/program.ts';
+import { stubs } from './stubs.ts';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/cli.md'), 'utf8');
 const out = new PassThrough();
@@ -15,8 +16,7 @@ const program = buildProgram(
     input: process.stdin,
     out,
     err: out,
-    runAgent: async () => {},
-    checkConfig: () => ({}),
+    ...stubs(out),
   },
   { rest: [], onEnd: () => {} },
 );

@@ -5,5 +5,15 @@ export function stubs(out: NodeJS.WritableStream): AgentActions {
   return {
     runAgent: async (flags) => void out.write(JSON.stringify(flags)),
     checkConfig: (flags) => flags,
+    checkAgent: ({ data = '/data' }) => ({
+      version: '1.0.0',
+      commit: 'abc',
+      data,
+      stop_services: false,
+      state_version: 1,
+      next_state_version: 2,
+      services: 3,
+      releases: 7,
+    }),
   };
 }
