@@ -1,11 +1,12 @@
-import { Davit, findDavit } from './peers/davit.ts';
+import { Davit } from './peers/davit.ts';
+import { findDavit } from './peers/davit_program.ts';
 import { installPm2, installSupervisor } from './peers/installation.ts';
-import type { Peer, Proof } from './peers/peer.ts';
+import type { Peer, ServiceOptions } from './peers/peer.ts';
 import { Pm2 } from './peers/pm2.ts';
 import { Supervisord } from './peers/supervisord.ts';
 import type { Sandbox } from './sandbox.ts';
 
-type Start<P extends Peer> = (services: readonly string[], proof?: Proof) => Promise<P>;
+type Start<P extends Peer> = (services: readonly string[], options?: ServiceOptions) => Promise<P>;
 
 /** What is compared, ready to be started as often as a bench needs; each start is a fresh daemon. */
 export interface Contenders {
@@ -21,15 +22,16 @@ export async function prepareContenders(sandbox: Sandbox, fromSource: boolean): 
   const program = await findDavit(fromSource);
   const supervisor = await installSupervisor();
   const pm2 = await installPm2();
-  const setup = (name: string, services: readonly string[], proof: Proof = 'none') => ({
+  const setup = (name: string, services: readonly string[], options?: ServiceOptions) => ({
+    ...options,
     folder: sandbox.makeFolder(name),
     services,
-    proof,
   });
   return {
-    davit: (services, proof) => Davit.start(program, setup('davit', services, proof)),
-    supervisord: (services, proof) => Supervisord.start(supervisor, setup('supervisord', services, proof)),
-    pm2: (services, proof) => Pm2.start(pm2, setup('pm2', services, proof)),
+    davit: (services, options) => Davit.start(program, setup('davit', services, options)),
+    supervisord: (services, options) =>
+      Supervisord.start(supervisor, setup('supervisord', services, options)),
+    pm2: (services, options) => Pm2.start(pm2, setup('pm2', services, options)),
     versions: { davit: program.version, supervisord: supervisor.version, PM2: pm2.version },
   };
 }

@@ -3,13 +3,21 @@ import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { prepareContenders } from './contenders.ts';
 import { describeDisk } from './disk.ts';
+import { measureAdoption } from './parts/adoption.ts';
+import { measureCapture } from './parts/capture.ts';
 import { measureBatchDeploys } from './parts/deploy_batch.ts';
 import { measureDefaultDeploys } from './parts/deploy_default.ts';
 import { measureSingleDeploys } from './parts/deploy_single.ts';
+import { measureFollow } from './parts/follow.ts';
 import { measureIdle } from './parts/idle.ts';
+import { measureIdleServices } from './parts/idle_services.ts';
+import { measureKills } from './parts/kills.ts';
+import { measureQuery } from './parts/query.ts';
 import { measureRestarts } from './parts/restart.ts';
 import { measureStatus } from './parts/status.ts';
-import { type Report, render } from './report.ts';
+import { measureSteady } from './parts/steady.ts';
+import { measureStop } from './parts/stop.ts';
+import { type Report, render, renderSummary } from './report.ts';
 import type { Measurement } from './run.ts';
 import { Sandbox } from './sandbox.ts';
 
@@ -22,6 +30,17 @@ const benches: Readonly<Record<string, Readonly<Record<string, Measurement>>>> =
     batch: measureBatchDeploys,
     status: measureStatus,
     idle: measureIdle,
+  },
+  runtime: {
+    kills: measureKills,
+    adoption: measureAdoption,
+    capture: measureCapture,
+    steady: measureSteady,
+    stop: measureStop,
+    restart: measureRestarts,
+    idle: measureIdleServices,
+    follow: measureFollow,
+    query: measureQuery,
   },
 };
 
@@ -73,6 +92,20 @@ function describeLoad(): string {
     : `${facts}\nOther work keeps this machine busy: not even the ratios are to be trusted.`;
 }
 
+/** The other parts go on without it. */
+function failed(part: string, error: unknown): Report {
+  process.exitCode = 1;
+  const measured = error instanceof Error ? error.message : String(error);
+  return {
+    title: `${part}: failed`,
+    columns: ['why'],
+    rows: [[measured]],
+    minimums: [{ what: 'the whole part', measured, wanted: 'to be measured', held: null }],
+    notes: [],
+    samples: { error: error instanceof Error ? error.stack : measured },
+  };
+}
+
 async function measure(bench: string, sandbox: Sandbox): Promise<void> {
   const parts = chosenParts(bench);
   const contenders = await prepareContenders(sandbox, options['from-source']);
@@ -82,9 +115,14 @@ async function measure(bench: string, sandbox: Sandbox): Promise<void> {
   process.stdout.write(`${machine()}\n${versions.join('; ')}\n${disk}\n${load}\n\n`);
   const reports: Record<string, Report> = {};
   for (const [name, part] of parts) {
-    const report = await part({ sandbox, contenders, quick: options.quick });
+    const report = await part({ sandbox, contenders, quick: options.quick }).catch((error: unknown) =>
+      failed(name, error),
+    );
     reports[name] = report;
     process.stdout.write(`${render(report)}\n`);
+  }
+  if (Object.values(reports).some(({ minimums = [] }) => minimums.length > 0)) {
+    process.stdout.write(`${renderSummary(reports)}\n`);
   }
   if (options.json !== undefined) {
     const result = {

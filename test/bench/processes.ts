@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a process holds, in bytes. */
@@ -53,6 +53,22 @@ export function runningIn(folder: string, name: string): number[] {
   );
 }
 
+/** The living processes of each command line, its words separated by zero bytes. */
+export function commandLines(): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const pid of allPids()) {
+    const words = readProcess(pid, 'cmdline').replace(/\0$/, '');
+    // A zombie has none.
+    if (words !== '') found.set(words, [...(found.get(words) ?? []), pid]);
+  }
+  return found;
+}
+
+/** The processes whose command line is exactly `command`. */
+export function runningAs(command: readonly string[], among = commandLines()): readonly number[] {
+  return among.get(command.join('\0')) ?? [];
+}
+
 /** Whether the process was started by the bench itself. */
 export function isOwnChild(pid: number): boolean {
   return readProcess(pid, 'status').includes(`\nPPid:\t${process.pid}\n`);
@@ -69,6 +85,42 @@ export function memoryOf(pid: number): Memory {
     anonymous: kibibytes(readProcess(pid, 'status'), 'RssAnon') ?? 0,
     proportional: kibibytes(readProcess(pid, 'smaps_rollup'), 'Pss'),
   };
+}
+
+/**
+ * Seconds of processor time that the living threads of a process have used so far; 0 when it is gone. Where the kernel does
+ * not tell it by thread, that of the process in steps of 10 ms.
+ */
+export function processorTime(pid: number): number {
+  const nanoseconds = threadsOf(pid).map((thread) =>
+    Number(readProcess(pid, `task/${thread}/schedstat`).split(' ')[0]),
+  );
+  const sum = nanoseconds.reduce((total, one) => total + one, 0) / 1e9;
+  return sum > 0 ? sum : processorTicks(pid);
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+function processorTicks(pid: number): number {
+  const stat = readProcess(pid, 'stat');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
+}
+
+/** Forgets how much memory a process has had at most; throws where the system does not let one. */
+export function forgetPeakMemory(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** How many bytes were resident at most since `forgetPeakMemory`. */
+export function peakMemory(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readProcess(pid, 'status'))?.[1] ?? 0) * 1024;
 }
 
 /** Kills every process of `folder`, and looks again until none is found. */

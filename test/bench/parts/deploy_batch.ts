@@ -22,8 +22,8 @@ export async function measureBatchDeploys({ sandbox, contenders, quick }: Run): 
     { name: 'davit', start: () => contenders.davit(services) },
     { name: 'supervisord', start: () => contenders.supervisord(services) },
     { name: 'PM2', start: () => contenders.pm2(services) },
-    { name: 'davit, up for 1 s', start: () => contenders.davit(services, '1s') },
-    { name: 'supervisord, up for 1 s', start: () => contenders.supervisord(services, '1s') },
+    { name: 'davit, up for 1 s', start: () => contenders.davit(services, { proof: '1s' }) },
+    { name: 'supervisord, up for 1 s', start: () => contenders.supervisord(services, { proof: '1s' }) },
   ];
   const samples = new Map(variants.map(({ name }) => [name, [] as Sample[]]));
   for (let round = 0; round < (quick ? 1 : 5); round += 1) {

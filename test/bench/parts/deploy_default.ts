@@ -6,7 +6,11 @@ import { median, quantile } from '../statistics.ts';
 /** Deploys that count only when the process has stayed up for a second, as both daemons have it by default. */
 export async function measureDefaultDeploys({ sandbox, contenders, quick }: Run): Promise<Report> {
   const services = serviceIds(quick ? 2 : 10);
-  const peers = [await contenders.davit(services, '1s'), await contenders.supervisord(services, '1s')];
+  const proof = '1s';
+  const peers = [
+    await contenders.davit(services, { proof }),
+    await contenders.supervisord(services, { proof }),
+  ];
   const samples = new Map(peers.map(({ name }) => [name, [] as number[]]));
   await usingPeers(sandbox, peers, async () => {
     for (const [round, service] of services.entries()) {

@@ -9,6 +9,8 @@ interface Launch {
   /** The daemon's own files; its output goes to `daemon.log` there. */
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Told of the pid at once. */
+  readonly onSpawn?: (pid: number) => void;
   /** Throws as long as the daemon does not answer. */
   readonly answered: () => Promise<void>;
 }
@@ -26,7 +28,8 @@ export function plainEnvironment(folder: string): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', BENCH_FOLDER: folder };
 }
 
-export async function launch({ command, args, folder, environment = {}, answered }: Launch): Promise<Daemon> {
+export async function launch(options: Launch): Promise<Daemon> {
+  const { command, args, folder, environment = {}, onSpawn, answered } = options;
   const log = openSync(join(folder, 'daemon.log'), 'a');
   const began = performance.now();
   const child = spawn(command, args, {
@@ -36,6 +39,7 @@ export async function launch({ command, args, folder, environment = {}, answered
     detached: true,
   });
   closeSync(log);
+  if (child.pid !== undefined) onSpawn?.(child.pid);
   await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   const alive = () => child.exitCode === null && child.signalCode === null;
   try {

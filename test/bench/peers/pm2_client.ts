@@ -4,40 +4,41 @@
  */
 import { createRequire } from 'node:module';
 
+/** A service, as PM2 takes it. */
+export interface Pm2App {
+  readonly name: string;
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly interpreter: string;
+  readonly cwd: string;
+  /** Milliseconds. */
+  readonly kill_timeout?: number;
+}
+
 export interface Pm2Call {
-  readonly method: 'connect' | 'start' | 'restart';
-  /** One service to start or restart, or all that one call is to start. */
-  readonly services: readonly string[];
+  readonly method: 'connect' | 'start' | 'restart' | 'stop';
+  /** The one that it is about, or all that one call is to start. */
+  readonly apps: readonly Pm2App[];
 }
 
 export type Pm2Answer = { readonly milliseconds: number } | { readonly error: string };
 
-interface App {
-  readonly name: string;
-  readonly script: string;
-  readonly args: string;
-  readonly interpreter: string;
-  readonly cwd: string;
-}
-
 interface Pm2 {
   connect(done: (error: unknown) => void): void;
-  start(apps: App | { apps: App[] }, done: (error: unknown) => void): void;
+  start(apps: Pm2App | { apps: readonly Pm2App[] }, done: (error: unknown) => void): void;
   restart(name: string, done: (error: unknown) => void): void;
+  stop(name: string, done: (error: unknown) => void): void;
 }
 
-const [packageFolder = '', servicesFolder = ''] = process.argv.slice(2);
+const [packageFolder = ''] = process.argv.slice(2);
 const pm2: Pm2 = createRequire(import.meta.url)(packageFolder);
 
-function app(name: string): App {
-  return { name, script: 'sleep', args: '1000', interpreter: 'none', cwd: servicesFolder };
-}
-
-function carryOut({ method, services }: Pm2Call, done: (error: unknown) => void): void {
-  const [first = ''] = services;
-  if (method === 'connect') pm2.connect(done);
-  else if (method === 'restart') pm2.restart(first, done);
-  else pm2.start(services.length === 1 ? app(first) : { apps: services.map(app) }, done);
+function carryOut({ method, apps }: Pm2Call, done: (error: unknown) => void): void {
+  const [first] = apps;
+  if (first === undefined) pm2.connect(done);
+  else if (method === 'start') pm2.start(apps.length === 1 ? first : { apps }, done);
+  else if (method === 'restart') pm2.restart(first.name, done);
+  else pm2.stop(first.name, done);
 }
 
 process.on('message', (call: Pm2Call) => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, HttpClient } from '../http_client.ts';
 import { killAllOf } from '../processes.ts';
@@ -20,14 +20,20 @@ function methodCall(method: string, ...parameters: (string | boolean)[]): string
  * The defaults, but for what the measurement is about. `minfds` is what 5 descriptors per service need and not
  * more, because each child closes that many before it runs.
  */
-function configuration({ folder, services, proof }: PeerSetup, port: number): string {
+function configuration({ folder, services, ...options }: PeerSetup, port: number): string {
   const programs = services.map((service) =>
     [
       `[program:${service}]`,
-      'command=sleep 1000',
+      `command=${options.command?.(service).join(' ') ?? 'sleep 1000'}`,
       `directory=${folder}`,
+      ...(options.keepAll
+        ? [`stdout_logfile=${outputFile(folder, service)}`, 'stdout_logfile_maxbytes=0']
+        : []),
+      ...(options.stopTimeout === undefined
+        ? []
+        : [`stopwaitsecs=${options.stopTimeout}`, 'stopasgroup=true', 'killasgroup=true']),
       'autostart=false',
-      `startsecs=${proof === 'none' ? 0 : 1}`,
+      `startsecs=${options.proof === '1s' ? 1 : 0}`,
     ].join('\n'),
   );
   return [
@@ -45,6 +51,10 @@ function configuration({ folder, services, proof }: PeerSetup, port: number): st
     ...programs,
     '',
   ].join('\n');
+}
+
+function outputFile(folder: string, service: string): string {
+  return join(folder, `${service}.stdout`);
 }
 
 /** supervisord, driven by XML-RPC over one kept loopback connection, without a password. */
@@ -75,7 +85,7 @@ export class Supervisord implements HttpPeer {
       command: installed.python,
       args: ['-m', 'supervisor.supervisord', '-c', file],
       folder: setup.folder,
-      environment: { PYTHONPATH: installed.folder },
+      environment: { PYTHONPATH: installed.folder, ...setup.environment },
       answered: async () => void (await peer.#call('getState')),
     });
     return peer;
@@ -101,6 +111,14 @@ export class Supervisord implements HttpPeer {
 
   deployAll(): Promise<number> {
     return this.#call('startAllProcesses', true);
+  }
+
+  stopService(service: string): Promise<number> {
+    return this.#call('stopProcess', service, true);
+  }
+
+  outputBytes(service: string): number {
+    return statSync(outputFile(this.folder, service), { throwIfNoEntry: false })?.size ?? 0;
   }
 
   statusRequest(service: string): StatusRequest {

@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs';
+import { Churn } from '../churn.ts';
+import { serviceIds, usingPeers } from '../contenders.ts';
+import { LogFollower } from '../log_follower.ts';
+import { NumberCheck, type NumberResult, sumUp } from '../number_check.ts';
+import type { Davit } from '../peers/davit.ts';
+import { commandLines, runningAs } from '../processes.ts';
+import { program } from '../programs.ts';
+import type { Minimum, Report } from '../report.ts';
+import type { Run } from '../run.ts';
+import { until } from '../until.ts';
+
+/** An agent is killed at a random moment of its first so many milliseconds, its start among them. */
+const longestLife = 1500;
+const rate = 200;
+
+interface Scale {
+  readonly kills: number;
+  readonly writers: number;
+  readonly churned: number;
+  readonly followed: number;
+}
+
+interface Status {
+  readonly status: string;
+  readonly pid?: number;
+}
+
+interface Outcome {
+  readonly ended: number;
+  /** What runs and is not shown so, or the other way round, each in words. */
+  readonly wronglyShown: readonly string[];
+  readonly duplicates: number;
+  readonly raw: NumberResult & { readonly written: number };
+  readonly followed: NumberResult & { readonly written: number };
+  readonly reconnections: number;
+  readonly killedBeforeAnswer: number;
+  readonly churn: Churn['counts'];
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** Whether anything is lost when the agent is killed again and again under load. */
+export async function measureKills({ sandbox, contenders, quick }: Run): Promise<Report> {
+  const scale: Scale = quick
+    ? { kills: 8, writers: 30, churned: 4, followed: 4 }
+    : { kills: 100, writers: 200, churned: 10, followed: 20 };
+  const writers = serviceIds(scale.writers);
+  const churned = Array.from({ length: scale.churned }, (_, at) => `churned${at + 1}`);
+  const command = (service: string) =>
+    service.startsWith('churned')
+      ? ['sleep', String(100_000 + churned.indexOf(service))]
+      : program('numbered.pl', service, rate);
+  const peer = await contenders.davit([...writers, ...churned], { command });
+  const outcome = await usingPeers(sandbox, [peer], () => {
+    const trial = new Trial(peer, { writers, churned, command });
+    return sandbox.using(
+      () => trial.stop(),
+      () => trial.run(scale),
+    );
+  });
+  return report(scale, outcome);
+}
+
+interface Services {
+  readonly writers: readonly string[];
+  readonly churned: readonly string[];
+  readonly command: (service: string) => readonly string[];
+}
+
+class Trial {
+  readonly #peer: Davit;
+  readonly #services: Services;
+  readonly #churn: Churn;
+  readonly #followers: { readonly follower: LogFollower; readonly check: NumberCheck }[] = [];
+
+  constructor(peer: Davit, services: Services) {
+    this.#peer = peer;
+    this.#services = services;
+    this.#churn = new Churn(peer.agent, services.churned, (service) => peer.spec(service));
+  }
+
+  async run({ kills, followed }: Scale): Promise<Outcome> {
+    const { agent } = this.#peer;
+    const { writers } = this.#services;
+    await this.#peer.deployAll();
+    await until('every writer runs', () => this.#pidsOf(writers).every((pids) => pids.length === 1));
+    const before = this.#pidsOf(writers);
+    for (const service of writers.slice(0, followed)) this.#follow(service);
+    this.#churn.start();
+    await agent.kill();
+    let killedBeforeAnswer = 0;
+    for (let count = 1; count < kills; count += 1) {
+      if (!(await agent.launchAndKill(Math.random() * longestLife))) killedBeforeAnswer += 1;
+    }
+    await agent.launch();
+    await this.#churn.stop();
+    const { ended, wronglyShown, duplicates } = await this.#compare(before);
+    await this.#endWriters();
+    return {
+      ended,
+      wronglyShown,
+      duplicates,
+      raw: sumUp(writers.map((service) => this.#readFiles(service))),
+      followed: await this.#readFollowers(),
+      reconnections: this.#followers.reduce((sum, { follower }) => sum + follower.connections - 1, 0),
+      killedBeforeAnswer,
+      churn: this.#churn.counts,
+      refusals: this.#churn.refusals,
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#churn.stop();
+    await Promise.all(this.#followers.map(({ follower }) => follower.stop()));
+  }
+
+  #follow(service: string): void {
+    const { url, headers } = this.#peer.agent;
+    const check = new NumberCheck(service);
+    const onLine = (line: string) => check.read(line);
+    this.#followers.push({
+      follower: new LogFollower({ url, headers, service, lines: 10_000, onLine }),
+      check,
+    });
+  }
+
+  #pidsOf(services: readonly string[]): (readonly number[])[] {
+    const lines = commandLines();
+    return services.map((service) => runningAs(this.#services.command(service), lines));
+  }
+
+  /** What runs against what ran before, and against what the agent says. */
+  async #compare(
+    before: readonly (readonly number[])[],
+  ): Promise<Pick<Outcome, 'ended' | 'wronglyShown' | 'duplicates'>> {
+    const { writers, churned } = this.#services;
+    const services = [...writers, ...churned];
+    let shown = await this.#statuses();
+    const isSettled = () =>
+      services.every((service) => /^(running|stopped)$/.test(shown[service]?.status ?? ''));
+    for (let looks = 0; looks < 100 && !isSettled(); looks += 1) shown = await this.#statuses();
+    const after = this.#pidsOf(services);
+    const describe = (service: string, pids: readonly number[]) => {
+      const { status } = shown[service] ?? { status: 'unknown' };
+      const isRight = status === 'running' ? pids.length > 0 : pids.length === 0;
+      return isRight ? [] : [`${service} is shown ${status} and has ${pids.length} processes`];
+    };
+    return {
+      ended: before.filter((pids, at) => !after[at]?.includes(pids[0] ?? 0)).length,
+      wronglyShown: services.flatMap((service, at) => describe(service, after[at] ?? [])),
+      duplicates: after.reduce((sum, pids) => sum + Math.max(0, pids.length - 1), 0),
+    };
+  }
+
+  async #statuses(): Promise<Record<string, Status>> {
+    return (await this.#peer.agent.askFor<Record<string, Status>>('GET', '/services')).body;
+  }
+
+  async #endWriters(): Promise<void> {
+    const { writers } = this.#services;
+    const operations = writers.map((service) => ({ operation: 'stop', service }));
+    await this.#peer.agent.askFor('POST', '/api/v1/batch', { operations });
+  }
+
+  #readFiles(service: string): NumberResult {
+    const check = new NumberCheck(service);
+    for (const file of this.#peer.outputFiles(service)) {
+      for (const line of readFileSync(file, 'latin1').split('\n')) if (line !== '') check.read(line);
+    }
+    return check.result();
+  }
+
+  /** The followers get half a minute to read what they have not read yet. */
+  async #readFollowers(): Promise<Outcome['followed']> {
+    const haveRead = () => this.#followers.every(({ check }) => check.hasEnded);
+    await until('all has been read', haveRead, { seconds: 30 }).catch(() => undefined);
+    return sumUp(this.#followers.map(({ check }) => check.result()));
+  }
+}
+
+function report({ kills, writers, churned, followed }: Scale, outcome: Outcome): Report {
+  const { raw, followed: read } = outcome;
+  const zero = (what: string, count: number): Minimum => ({
+    what,
+    measured: String(count),
+    wanted: '0',
+    held: count === 0,
+  });
+  return {
+    title: `kill -9 of the agent, ${kills} times, while ${writers} services write`,
+    columns: ['', 'lines written', 'lost', 'doubled', 'damaged'],
+    rows: [
+      ['files as they were written', raw.written, raw.lost, raw.doubled, raw.damaged].map(String),
+      [`${followed} followers over the API`, read.written, read.lost, read.doubled, read.damaged].map(String),
+    ],
+    minimums: [
+      zero('services that ended', outcome.ended),
+      zero('lines lost', raw.lost + read.lost + raw.damaged + read.damaged),
+      zero('lines doubled', raw.doubled + read.doubled),
+      zero('services started a second time', outcome.duplicates),
+      zero('services shown other than they are', outcome.wronglyShown.length),
+    ],
+    notes: [
+      `Each writer was asked for ${rate} lines/s and reached ${(raw.rate / writers).toFixed(0)}; ${raw.rate.toFixed(0)} lines/s in all.`,
+      `Killed at a random moment of its first ${longestLife} ms: ${outcome.killedBeforeAnswer} times before it had answered once.`,
+      `Meanwhile ${churned} other services were deployed, restarted and stopped at random: ${outcome.churn.answered} times answered, ${outcome.churn.cutShort} times cut short; refusals: ${JSON.stringify(outcome.refusals)}.`,
+      `Followers came back with their cursor ${outcome.reconnections} times.`,
+      ...outcome.wronglyShown,
+    ],
+    samples: { outcome },
+  };
+}
