@@ -19,6 +19,7 @@ import { addStatus } from './status.ts';
 import { addSystemd } from './systemd.ts';
 import { type Environment, type Streams, Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
+import { addUpgrade } from './upgrade.ts';
 
 /** Everything the command line touches outside of itself. */
 export interface CliOptions extends AgentActions, Streams {
@@ -138,6 +139,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addInfo(program, act);
   addLogLevel(program, act);
   addSystemd(program, act);
+  addUpgrade(program, act);
   program.commandsGroup('This command line:');
   addCompletion(program, act);
   addVersion(program, act);

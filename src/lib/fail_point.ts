@@ -18,7 +18,13 @@ export type FailPointName =
   | 'retention.head_written'
   | 'retention.hole_punched'
   | 'retention.run_compressed'
-  | 'backup.written';
+  | 'backup.written'
+  | 'upgrade.staged'
+  | 'upgrade.kept'
+  | 'upgrade.swapped'
+  | 'upgrade.restarted'
+  | 'upgrade.put_back'
+  | 'upgrade.stopped';
 
 /** What the switch of the tests asks for: the action and at which passing of the point. */
 interface Failure {
