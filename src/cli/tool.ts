@@ -43,6 +43,7 @@ export function runTool(file: string, args: readonly string[], options: ToolOpti
       child.kill();
       setTimeout(() => child.kill('SIGKILL'), grace).unref();
     };
+    if (ended.aborted) stop();
     ended.addEventListener('abort', stop, { once: true });
     child.once('error', (error) =>
       end(systemErrorCode(error) === 'ENOENT' ? `there is no ${file}` : errorMessage(error)),
