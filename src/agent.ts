@@ -33,6 +33,7 @@ import { SoonOnDisk } from './lib/soon_on_disk.ts';
 import { bytes, milliseconds } from './lib/units.ts';
 import { commit, version } from './lib/version.ts';
 import { LogStore } from './logs/log_store.ts';
+import { hostQuota, readRetention } from './logs/retention.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
 import { Registry } from './services/registry.ts';
@@ -76,7 +77,12 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   events.subscribe(() => backups.noteChange());
   const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
   const registry = new Registry(new ServiceStore(database, () => soonOnDisk.ask()), onProblem);
-  const logs = new LogStore({ directory: inData('logs'), onProblem });
+  const logs = new LogStore({
+    directory: inData('logs'),
+    retentionOf: (id) => (registry.find(id) === null ? null : readRetention(registry.spec(id).logs)),
+    maxBytes: () => hostQuota(current.logs_max_size, inData('logs')),
+    onProblem,
+  });
   const passedVariables = () => current.pass_env;
   const supervisor = new Supervisor({
     registry,
@@ -145,6 +151,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
       if (problem !== null) warnings.push(problem);
       const due = await supervisor.takeUp();
+      logs.keepWithinBounds();
       if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
       for (const warning of warnings.slice(problems.length)) log.warn(warning);
       writePrivateFile(inData('agent.json'), `${JSON.stringify({ url, pid: process.pid })}\n`);

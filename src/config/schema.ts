@@ -40,6 +40,12 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe("Variables of the agent's environment that services get besides PATH, LANG, LC_* and TZ."),
+  logs_max_size: size
+    .nullable()
+    .default(null)
+    .describe(
+      'How much output of all services together is kept; the oldest goes first. null: a tenth of the disk, at most 20GB.',
+    ),
   body_limit: size.default('1MB').describe('The largest request body.'),
   ...accessFields,
 });

@@ -160,16 +160,38 @@ export const logLine = z
     stream: z.enum(['stdout', 'stderr']),
     line: z.string(),
     level: logLevel.nullable(),
-    cursor: z.string(),
+    release: z.int(),
+    instance: z.int(),
+    cursor: z.string().describe('The place after this line, for `after`, `before` and Last-Event-ID.'),
+    continues: z
+      .literal(true)
+      .optional()
+      .describe('The line goes on in the next one: it is very long, or not finished yet.'),
   })
   .meta({ id: 'LogLine' });
 export type LogLine = z.infer<typeof logLine>;
+
+/** What retention, or the slowness of its reader, took out of what was read. */
+export const skippedOutput = z
+  .object({
+    bytes: z.int().nullable().describe('null: not known.'),
+    cursor: z.string().describe('Where reading went on.'),
+  })
+  .meta({ id: 'SkippedOutput' });
+export type SkippedOutput = z.infer<typeof skippedOutput>;
 
 export const logPage = z
   .object({
     service: serviceId,
     lines: z.array(logLine),
-    truncated: z.boolean().describe('There were more lines.'),
+    truncated: z
+      .boolean()
+      .describe('There may be more: before these lines, or after them where `after` was given.'),
+    before: z.string().describe('The cursor for `before` that gives the page before this one.'),
+    after: z.string().describe('The cursor for `after` that gives the page after this one.'),
+    skipped: skippedOutput
+      .optional()
+      .describe('What lay after the cursor that was given and is not kept any more.'),
   })
   .meta({ id: 'LogPage' });
 export type LogPage = z.infer<typeof logPage>;

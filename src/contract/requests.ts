@@ -59,8 +59,15 @@ export const batch = z
   .strictObject({ operations: z.array(batchOperation).min(1).max(1000) })
   .meta({ id: 'Batch' });
 
+const cursor = z
+  .string()
+  .max(12_000)
+  .regex(/^[\d._]+$/, 'must be a cursor that came with a line of this log');
+
 export const logsQuery = z.strictObject({
-  lines: wholeNumber(0, 10_000).optional().describe('How many lines, counted from the end. Default 100.'),
+  lines: wholeNumber(0, 10_000)
+    .optional()
+    .describe('How many lines: the last ones, or with `after` the first ones. Default 100.'),
   stream: z.enum(['stdout', 'stderr']).optional().describe('Default: both.'),
   since: moment.optional(),
   until: moment.optional(),
@@ -71,7 +78,11 @@ export const logsQuery = z.strictObject({
     .optional()
     .describe('A regular expression (RE2: linear time) that a line must match.'),
   level: logLevel.optional().describe('The least level; a line that names none counts as info.'),
-  follow: flag.optional().describe('Stay and send what comes, as server-sent events.'),
+  release: wholeNumber(1, 1e9).optional().describe('Only what this release wrote.'),
+  instance: wholeNumber(1, 1e6).optional().describe('Only what this instance wrote.'),
+  after: cursor.optional().describe('Only after this cursor, the first ones. Not with `before`.'),
+  before: cursor.optional().describe('Only before this cursor, the last ones. Not with `follow`.'),
+  follow: flag.optional().describe('Stay and send what comes, as server-sent events. Not with `until`.'),
 });
 export type LogsQuery = z.infer<typeof logsQuery>;
 

@@ -69,6 +69,14 @@ const logsFields = {
   max_size: size.describe(
     'How much output is kept on disk, both streams and all runs together; the oldest goes first.',
   ),
+  max_age: duration.nullable().describe('What was written longer ago goes. null: age does not matter.'),
+  max_releases: z
+    .int()
+    .min(1)
+    .max(1e6)
+    .nullable()
+    .describe('Of how many releases output is kept, those that were started last. null: of all.'),
+  compress: z.boolean().describe('Whether the output of a run is compressed (zstd) once it has ended.'),
 };
 
 /** What a service is, with every default filled in. */
@@ -87,7 +95,14 @@ export const spec = z
       })
       .prefault({}),
     min_uptime: fields.min_uptime.default('1s'),
-    logs: z.strictObject({ max_size: logsFields.max_size.default('256MB') }).prefault({}),
+    logs: z
+      .strictObject({
+        max_size: logsFields.max_size.default('256MB'),
+        max_age: logsFields.max_age.default(null),
+        max_releases: logsFields.max_releases.default(null),
+        compress: logsFields.compress.default(true),
+      })
+      .prefault({}),
   })
   .meta({ id: 'Spec' });
 export type Spec = z.infer<typeof spec>;
@@ -117,7 +132,14 @@ export const specPatch = z
       .strictObject({ signal: stopFields.signal.nullish(), timeout: stopFields.timeout.nullish() })
       .nullish(),
     min_uptime: fields.min_uptime.nullish(),
-    logs: z.strictObject({ max_size: logsFields.max_size.nullish() }).nullish(),
+    logs: z
+      .strictObject({
+        max_size: logsFields.max_size.nullish(),
+        max_age: logsFields.max_age.nullish(),
+        max_releases: logsFields.max_releases.nullish(),
+        compress: logsFields.compress.nullish(),
+      })
+      .nullish(),
   })
   .meta({ id: 'SpecPatch' });
 export type SpecPatch = z.infer<typeof specPatch>;

@@ -33,14 +33,14 @@ export class LiveStreams {
   #isClosed = false;
 
   /**
-   * Sends what `produce` gives as server-sent events, at the pace at which they are read, until either side ends it or
+   * Sends what `produce` gives as server-sent events (text is sent as it stands, see `eventText`), at the pace at which they are read, until either side ends it or
    * the credential does. Throws `too_many_requests` when there are too many streams, `shutting_down` when there can be no
    * more, and what `produce` throws at its first step: a question that is wrong in itself is answered as any other.
    */
   async send(
     response: Response,
     principal: Principal,
-    produce: (signal: AbortSignal) => AsyncIterable<StreamEvent>,
+    produce: (signal: AbortSignal) => AsyncIterable<StreamEvent | string>,
   ): Promise<void> {
     if (this.#isClosed) throw new DavitError('shutting_down', 'the agent is stopping');
     this.#refuseTooMany(principal);
@@ -90,15 +90,22 @@ export class LiveStreams {
   }
 }
 
-async function pump({ response, end: { signal } }: OpenStream, events: AsyncIterable<StreamEvent>) {
+/** A server-sent event as it is sent. */
+export function eventText({ event, id, data }: StreamEvent): string {
+  return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+async function pump(
+  { response, end: { signal } }: OpenStream,
+  events: AsyncIterable<StreamEvent | string>,
+): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
   try {
     let next = iterator.next();
     await Promise.race([next, nextTurn()]);
     begin(response);
     for (let step = await next; !step.done && !signal.aborted; step = await next) {
-      const { event, id, data } = step.value;
-      const taken = response.write(`event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
+      const taken = response.write(typeof step.value === 'string' ? step.value : eventText(step.value));
       if (!taken) await once(response, 'drain', { signal }).catch(() => undefined);
       if (signal.aborted) return;
       next = iterator.next();

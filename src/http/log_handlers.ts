@@ -1,37 +1,66 @@
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet, type LogsQuery } from '../contract/requests.ts';
+import { DavitError } from '../lib/errors.ts';
 import { milliseconds } from '../lib/units.ts';
-import { parseCursor } from '../logs/cursor.ts';
-import type { LogQuery, LogStore } from '../logs/log_store.ts';
+import { type Place, parseCursor } from '../logs/cursor.ts';
+import type { LogBatch } from '../logs/follow.ts';
+import type { LogQuery } from '../logs/log_query.ts';
+import type { LogStore } from '../logs/log_store.ts';
 import type { Registry } from '../services/registry.ts';
-import type { LiveStreams } from './live_streams.ts';
+import { eventText, type LiveStreams } from './live_streams.ts';
 import { type Handler, streamed } from './route.ts';
 
 /** How many lines are given when nobody says. */
 const defaultLines = 100;
 
-/** The route on the output of a service: its last lines, or a stream of them. */
+/** The route on the output of a service: a page of its lines, or a stream of them. */
 export function logHandler(
   logs: LogStore,
   registry: Registry,
   streams: LiveStreams,
 ): Handler<(typeof contract)['serviceLogs']> {
+  const texts = new WeakMap<LogBatch, string>();
   return async ({ path, query, principal, request, response }) => {
     registry.get(path.id);
     const wanted = readQuery(query);
-    if (!isSet(query.follow)) return { service: path.id, ...(await logs.query(path.id, wanted)) };
-    const last = request.get('Last-Event-ID');
-    const after = last === undefined ? null : parseCursor(last);
+    const { after, before } = query;
+    if (!isSet(query.follow)) {
+      if (after !== undefined) refuse(query, 'before', 'after');
+      const place = { after: readPlace(after), before: readPlace(before) };
+      return { service: path.id, ...(await logs.query(path.id, wanted, place)) };
+    }
+    refuse(query, 'before', 'follow');
+    refuse(query, 'until', 'follow');
+    const begin = readPlace(request.get('Last-Event-ID') ?? after) ?? null;
     await streams.send(response, principal, async function* (signal) {
-      for await (const line of logs.follow(path.id, wanted, after, signal)) {
-        yield { event: 'line', id: line.cursor, data: line };
+      for await (const batch of logs.follow(path.id, wanted, begin, signal)) {
+        // Many readers get the same batch.
+        const text = texts.get(batch) ?? batchText(batch);
+        texts.set(batch, text);
+        yield text;
       }
     });
     return streamed;
   };
 }
 
-function readQuery({ lines, stream, since, until, grep, level }: LogsQuery): LogQuery {
+/** Throws `invalid_request` where `name` is asked for together with `other`. */
+function refuse(query: LogsQuery, name: 'before' | 'until', other: string): void {
+  if (query[name] === undefined) return;
+  const message = `cannot be used together with ${other}`;
+  throw new DavitError('invalid_request', `${name} in the query: ${message}`, {
+    details: [{ path: name, message }],
+  });
+}
+
+/** The events of a batch. Where nothing in it was wanted, its reader learns at least where to go on. */
+function batchText({ lines, cursor, skipped }: LogBatch): string {
+  const missed = skipped === null ? '' : eventText({ event: 'skipped', id: skipped.cursor, data: skipped });
+  const texts = lines.map((line) => eventText({ event: 'line', id: line.cursor, data: line }));
+  return lines.length === 0 && skipped === null ? `id: ${cursor}\n\n` : missed + texts.join('');
+}
+
+function readQuery({ lines, stream, since, until, grep, level, release, instance }: LogsQuery): LogQuery {
   return {
     lines: lines === undefined ? defaultLines : Number(lines),
     stream,
@@ -39,7 +68,13 @@ function readQuery({ lines, stream, since, until, grep, level }: LogsQuery): Log
     until: until === undefined ? undefined : readMoment(until),
     grep,
     level,
+    release: release === undefined ? undefined : Number(release),
+    instance: instance === undefined ? undefined : Number(instance),
   };
+}
+
+function readPlace(cursor: string | undefined): Place | undefined {
+  return cursor === undefined ? undefined : parseCursor(cursor);
 }
 
 /** Milliseconds since the epoch of an RFC 3339 time, or of a duration before now. */

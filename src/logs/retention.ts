@@ -1,75 +1,119 @@
-import { execFile } from 'node:child_process';
-import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { listRuns, type RunFiles, readHead, runFiles } from './run_files.ts';
+import { statfsSync } from 'node:fs';
+import type { Spec } from '../contract/spec.ts';
+import { bytes, milliseconds } from '../lib/units.ts';
+
+/** How much of a service's output is kept; null: that does not matter. */
+export interface Retention {
+  /** Bytes on the disk, all runs together. */
+  readonly max_bytes: number;
+  readonly max_age_ms: number | null;
+  /** How many releases, counted from the one that was started last. */
+  readonly max_releases: number | null;
+  /** Whether what has ended is compressed. */
+  readonly compress: boolean;
+}
+
+/** What a run holds, as far as it matters here. */
+export interface Holding {
+  readonly name: { readonly run: number; readonly release: number };
+  readonly bytes: number;
+  readonly isLive: boolean;
+  /** Milliseconds since the epoch. */
+  readonly endedAt: number;
+}
+
+/** What is to be done: a run goes as a whole, or keeps only its last `keep` bytes. */
+export type Step<Kept extends Holding> =
+  | { readonly kind: 'remove'; readonly run: Kept }
+  | { readonly kind: 'cut'; readonly run: Kept; readonly keep: number };
 
 /** How many runs are kept at most, however little they wrote. */
-const keptRuns = 100;
-/** The system gives back whole blocks of this size. */
-const blockSize = 4_096;
-const fallocatePlaces = ['/usr/bin/fallocate', '/bin/fallocate'];
+const keptRuns = 200;
+/** The quota of a host when nobody sets one. */
+const largestQuota = 20e9;
+/** Once there is too much, this part of what is allowed is left, so that it does not start again at once. */
+const leftover = 0.9;
 
-/**
- * Removes the oldest output of a service until no more than `maxBytes` are left: first whole runs that have ended, then
- * the head of what is being written, which the process does not notice: no offset moves. Throws when that cannot be done.
- */
-export async function trim(
-  directory: string,
-  service: string,
-  current: number,
-  maxBytes: number,
-): Promise<void> {
-  const runs = listRuns(directory, service).map((run) => {
-    const files = runFiles(directory, service, run);
-    return { run, files, size: diskUse(files) };
-  });
-  let total = runs.reduce((sum, { size }) => sum + size, 0);
-  let left = runs.length;
-  for (const { run, files, size } of runs) {
-    if (run === current || (total <= maxBytes && left <= keptRuns)) break;
-    for (const file of filesOf(files)) rmSync(file, { force: true });
-    total -= size;
-    left -= 1;
+/** What the spec of a service says of its logs. */
+export function readRetention({ max_size, max_age, max_releases, compress }: Spec['logs']): Retention {
+  const max_age_ms = max_age === null ? null : milliseconds(max_age);
+  return { max_bytes: bytes(max_size), max_age_ms, max_releases, compress };
+}
+
+/** How many bytes all services together may keep: what is set, or else a tenth of the disk of `directory`, at most 20 GB. */
+export function hostQuota(size: string | null, directory: string): number {
+  if (size !== null) return bytes(size);
+  const { blocks, bsize } = statfsSync(directory);
+  return Math.min((blocks * bsize) / 10, largestQuota);
+}
+
+/** What of one service has to go; `runs` are all of its runs, rising. */
+export function chooseOfService<Kept extends Holding>(
+  runs: readonly Kept[],
+  { max_bytes, max_age_ms, max_releases }: Omit<Retention, 'compress'>,
+  now: number,
+): Step<Kept>[] {
+  const releases = max_releases === null ? null : lastReleases(runs, max_releases);
+  const oldest = max_age_ms === null ? Number.NEGATIVE_INFINITY : now - max_age_ms;
+  const surplus = new Set(runs.slice(0, -keptRuns));
+  const isOver = (run: Kept) =>
+    !run.isLive && (surplus.has(run) || run.endedAt < oldest || releases?.has(run.name.release) === false);
+  const kept = runs.filter((run) => !isOver(run));
+  return [
+    ...runs.filter(isOver).map((run) => ({ kind: 'remove' as const, run })),
+    ...shrink(kept, max_bytes),
+  ];
+}
+
+/** What of all services has to go so that they stay under the quota of the host. */
+export function chooseOfHost<Kept extends Holding>(runs: readonly Kept[], maxBytes: number): Step<Kept>[] {
+  return shrink(
+    runs.toSorted((one, other) => one.endedAt - other.endedAt),
+    maxBytes,
+  );
+}
+
+/** The greatest size to which each must be held so that all together have at most `total`: the small ones keep all. */
+export function waterLevel(sizes: readonly number[], total: number): number {
+  let left = Math.max(0, total);
+  const rising = sizes.toSorted((one, other) => one - other);
+  for (const [n, size] of rising.entries()) {
+    const share = left / (rising.length - n);
+    if (size > share) return share;
+    left -= size;
   }
-  const running = runs.find(({ run }) => run === current);
-  if (running && total > maxBytes) await punch(running.files, maxBytes);
+  return Number.POSITIVE_INFINITY;
 }
 
-/** Gives back the head of both streams, so that each keeps its share of `maxBytes`. */
-async function punch(files: RunFiles, maxBytes: number): Promise<void> {
-  const sizes = { stdout: statSync(files.stdout).size, stderr: statSync(files.stderr).size };
-  const before = readHead(files);
-  const live = { stdout: sizes.stdout - before.stdout, stderr: sizes.stderr - before.stderr };
-  const share = maxBytes / (live.stdout + live.stderr);
-  const head = (stream: 'stdout' | 'stderr') => {
-    const kept = live[stream] * Math.min(1, share);
-    return Math.max(before[stream], Math.floor((sizes[stream] - kept) / blockSize) * blockSize);
-  };
-  const after = { stdout: head('stdout'), stderr: head('stderr') };
-  // First it is said that the head is gone, for a reader must never see the hole.
-  writeFileSync(`${files.head}.new`, `${after.stdout} ${after.stderr}`, { mode: 0o600 });
-  renameSync(`${files.head}.new`, files.head);
-  for (const stream of ['stdout', 'stderr'] as const) {
-    if (after[stream] > before[stream]) await punchHole(files[stream], after[stream]);
+/** First what has ended, oldest first, then the beginning of what is still written. */
+function shrink<Kept extends Holding>(runs: readonly Kept[], maxBytes: number): Step<Kept>[] {
+  const total = sum(runs);
+  if (total <= maxBytes) return [];
+  const steps: Step<Kept>[] = [];
+  let excess = total - maxBytes * leftover;
+  for (const run of runs) {
+    if (run.isLive || run.bytes === 0) continue;
+    if (excess <= 0) return steps;
+    if (run.bytes > excess) steps.push({ kind: 'cut', run, keep: run.bytes - excess });
+    else steps.push({ kind: 'remove', run });
+    excess -= run.bytes;
   }
+  const live = runs.filter(({ isLive }) => isLive);
+  const level = waterLevel(
+    live.map(({ bytes }) => bytes),
+    sum(live) - excess,
+  );
+  if (excess <= 0) return steps;
+  return steps.concat(
+    live.filter(({ bytes }) => bytes > level).map((run) => ({ kind: 'cut', run, keep: level })),
+  );
 }
 
-async function punchHole(file: string, length: number): Promise<void> {
-  const fallocate = fallocatePlaces.find((place) => existsSync(place));
-  if (fallocate === undefined)
-    throw new Error('fallocate (util-linux) is not installed, so what runs cannot be trimmed');
-  await promisify(execFile)(fallocate, ['--punch-hole', '--offset', '0', '--length', String(length), file], {
-    env: {},
-  });
+function lastReleases(runs: readonly Holding[], count: number): ReadonlySet<number> {
+  const newestFirst = new Set(runs.map(({ name }) => name.release).reverse());
+  return new Set([...newestFirst].slice(0, count));
 }
 
-/** What a run holds on the disk, holes not counted. */
-function diskUse(files: RunFiles): number {
-  const use = (file: string) => (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
-  return filesOf(files).reduce((sum, file) => sum + use(file), 0);
-}
-
-/** The run is known by its stdout, which therefore goes last. */
-function filesOf({ stdout, stderr, index, head }: RunFiles): string[] {
-  return [stderr, index, head, stdout];
+function sum(runs: readonly Holding[]): number {
+  return runs.reduce((total, { bytes }) => total + bytes, 0);
 }

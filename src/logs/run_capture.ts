@@ -1,13 +1,12 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, watch, writeSync } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, watch } from 'node:fs';
 import { errorMessage } from '../lib/errors.ts';
-import { makeFolder, openForAppending, type RunFiles } from './run_files.ts';
-import { encodeStamp } from './time_index.ts';
+import { IndexWriter } from './index_writer.ts';
+import type { Run } from './run.ts';
+import { makeFolder, type Offsets, openForAppending } from './run_files.ts';
 
 interface CaptureEvents {
   /** Something was written, and the files are looked at from now on. */
   readonly onAwake: (capture: RunCapture) => void;
-  /** There is more to read. */
-  readonly onGrowth: (capture: RunCapture) => void;
   readonly onProblem: (message: string) => void;
 }
 
@@ -20,24 +19,26 @@ const quietLooks = 5;
  */
 export class RunCapture {
   readonly service: string;
-  readonly run: number;
+  readonly run: Run;
   readonly stdout: number;
   readonly stderr: number;
-  readonly files: RunFiles;
   readonly #events: CaptureEvents;
-  /** Made with the first note: many services never write. */
-  #index: number | null = null;
-  readonly #own: { readonly stdout: number; readonly stderr: number };
-  #sizes = { stdout: 0, stderr: 0 };
+  readonly #index: IndexWriter;
+  readonly #own: Offsets;
+  /** What has been noted. */
+  #noted: Offsets = { stdout: 0, stderr: 0 };
   #quiet = 0;
-  #watcher: FSWatcher | null = null;
-  #released = false;
+  #watchers: FSWatcher[] = [];
+  #isReleased = false;
+  #isIndexFailing = false;
+  /** Whether somebody else removed the files under the process that writes to them. */
+  #isUnlinked = false;
 
-  constructor(service: string, run: number, files: RunFiles, events: CaptureEvents) {
+  constructor(service: string, run: Run, events: CaptureEvents) {
     this.service = service;
     this.run = run;
-    this.files = files;
     this.#events = events;
+    const { files } = run;
     makeFolder(files);
     const opened: number[] = [];
     const keep = (descriptor: number): number => {
@@ -52,81 +53,108 @@ export class RunCapture {
       for (const descriptor of opened) closeSync(descriptor);
       throw error;
     }
+    this.#index = new IndexWriter(files.index);
+    // The first note says when the run began.
+    this.#note(this.#sizes());
     this.#rest();
   }
 
   /** Gives up the descriptors that were for the process. */
   release(): void {
-    if (this.#released) return;
-    this.#released = true;
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     closeSync(this.stdout);
     closeSync(this.stderr);
   }
 
-  /** How many bytes both streams hold. */
-  get size(): number {
-    return this.#sizes.stdout + this.#sizes.stderr;
-  }
-
-  /** Notes the sizes. False when nothing has been written for a while: the files need not be looked at any more. */
-  look(): boolean {
-    if (this.#stamp()) {
-      this.#quiet = 0;
-      this.#events.onGrowth(this);
-      return true;
-    }
-    this.#quiet += 1;
-    if (this.#quiet < quietLooks) return true;
+  /** Notes the sizes. Whether something was written, and whether the files have to be looked at again. */
+  look(): { readonly hasGrown: boolean; readonly isAwake: boolean } {
+    const hasGrown = this.#stamp();
+    if (this.#isUnlinked) return { hasGrown, isAwake: false };
+    this.#quiet = hasGrown ? 0 : this.#quiet + 1;
+    if (this.#quiet < quietLooks) return { hasGrown, isAwake: true };
     this.#rest();
     // What was written between the last look and the watch would otherwise wait for the next write.
-    if (this.#stamp()) this.#wake();
-    return this.#watcher === null;
+    if (this.#stamp()) {
+      this.#unwatch();
+      this.#quiet = 0;
+      return { hasGrown: true, isAwake: true };
+    }
+    return { hasGrown, isAwake: this.#watchers.length === 0 };
   }
 
-  /** Takes the last note; to be called when the process has ended. */
+  /** Takes the last note; to be called when the process has ended, or the agent does. */
   close(): void {
-    this.#watcher?.close();
-    this.#watcher = null;
+    this.#unwatch();
     this.release();
-    if (this.#stamp()) this.#events.onGrowth(this);
+    this.#stamp();
     closeSync(this.#own.stdout);
     closeSync(this.#own.stderr);
-    if (this.#index !== null) closeSync(this.#index);
+    this.#index.close();
   }
 
   #rest(): void {
+    const { stdout, stderr, folder } = this.run.files;
     try {
-      this.#watcher = watch(this.files.folder, { persistent: false }, () => this.#wake());
-      this.#watcher.on('error', () => this.#wake());
+      for (const file of [stdout, stderr]) {
+        const watcher = watch(file, { persistent: false }, () => this.#wake());
+        this.#watchers.push(watcher);
+        watcher.on('error', () => this.#wake());
+      }
     } catch (error) {
-      this.#events.onProblem(
-        `cannot watch ${this.files.folder}, it is looked at instead: ${errorMessage(error)}`,
-      );
+      this.#unwatch();
+      this.#events.onProblem(`cannot watch ${folder}, it is looked at instead: ${errorMessage(error)}`);
       this.#events.onAwake(this);
     }
   }
 
+  #unwatch(): void {
+    for (const watcher of this.#watchers) watcher.close();
+    this.#watchers = [];
+  }
+
   #wake(): void {
-    if (this.#watcher === null) return;
-    this.#watcher.close();
-    this.#watcher = null;
+    if (this.#watchers.length === 0) return;
+    this.#unwatch();
     this.#quiet = 0;
     this.#events.onAwake(this);
   }
 
+  /** Whether anything was written since the last note. */
   #stamp(): boolean {
-    const stdout = fstatSync(this.#own.stdout).size;
-    const stderr = fstatSync(this.#own.stderr).size;
-    if (stdout === this.#sizes.stdout && stderr === this.#sizes.stderr) return false;
+    const sizes = this.#sizes();
+    const isSame = sizes.stdout === this.#noted.stdout && sizes.stderr === this.#noted.stderr;
+    if (!isSame) this.#note(sizes);
+    return !isSame;
+  }
+
+  #note(sizes: Offsets): void {
+    const { run } = this;
     try {
-      this.#index ??= openForAppending(this.files.index);
-      writeSync(this.#index, encodeStamp({ time: Date.now(), stdout, stderr }));
-      this.#sizes = { stdout, stderr };
+      this.#index.note(sizes);
+      this.#noted = sizes;
+      if (this.#isIndexFailing)
+        this.#events.onProblem(`the time of lines of "${this.service}" is noted again`);
+      this.#isIndexFailing = false;
     } catch (error) {
+      if (!this.#isIndexFailing)
+        this.#events.onProblem(
+          `the time of lines of "${this.service}" cannot be noted, it is tried again: ${errorMessage(error)}`,
+        );
+      this.#isIndexFailing = true;
+    }
+    run.sizes = sizes;
+    run.bytes = sizes.stdout - run.head.stdout + (sizes.stderr - run.head.stderr) + this.#index.size;
+  }
+
+  #sizes(): Offsets {
+    const [stdout, stderr] = [fstatSync(this.#own.stdout), fstatSync(this.#own.stderr)];
+    if ((stdout.nlink === 0 || stderr.nlink === 0) && !this.#isUnlinked) {
+      this.#isUnlinked = true;
       this.#events.onProblem(
-        `the time of lines of "${this.service}" cannot be noted: ${errorMessage(error)}`,
+        `the log of "${this.service}" was removed by somebody else; what it writes is lost until it is started again`,
       );
     }
-    return true;
+    return { stdout: stdout.size, stderr: stderr.size };
   }
 }

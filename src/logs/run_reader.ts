@@ -1,147 +1,123 @@
-import { systemErrorCode } from '../lib/errors.ts';
-import { type RunFiles, readHead } from './run_files.ts';
-import { type StreamLine, StreamReader } from './stream_reader.ts';
-import { type StreamName, TimeIndex } from './time_index.ts';
+import { BackwardSource, ForwardSource, type LineSource, type SourceOptions } from './line_source.ts';
+import { lastBreak } from './lines.ts';
+import type { Run } from './run.ts';
+import { type Offsets, type StreamName, streamNames } from './run_files.ts';
+import { openStream, type StreamFile } from './stream_file.ts';
+import { TimeIndex } from './time_index.ts';
 
-/** How far a reader is in the streams of a run. */
-export type Offsets = Readonly<Record<StreamName, number>>;
+const piece = 65_536;
 
-/** A line of a run, with its place in time. */
-export interface RunLine {
-  readonly stream: StreamName;
-  readonly text: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  /** How far one is when this line and all before it have been read. */
-  readonly after: Offsets;
-}
-
-const streamNames = ['stdout', 'stderr'] as const;
-
-/** Reads one run: both streams merged by time, each in its own order. */
+/** Reads one run: its streams as they were when it was opened, and when what was written. */
 export class RunReader {
-  readonly #streams: Readonly<Record<StreamName, StreamReader>>;
+  readonly run: Run;
+  /** Where each stream ended. */
+  readonly end: Offsets;
+  readonly #streams: Readonly<Record<StreamName, StreamFile>>;
   readonly #index: TimeIndex;
-  readonly #head: Offsets;
-  /** What has not been stamped yet was written just now. */
-  readonly #now = Date.now();
+  readonly #isFinal: boolean;
+  /** What has not been stamped yet was written just now, or last of all. */
+  readonly #unstamped: number;
 
-  private constructor(streams: Record<StreamName, StreamReader>, index: TimeIndex, head: Offsets) {
+  private constructor(
+    run: Run,
+    streams: Record<StreamName, StreamFile>,
+    index: TimeIndex,
+    facts: { end: Offsets; isFinal: boolean },
+  ) {
+    this.run = run;
     this.#streams = streams;
     this.#index = index;
-    this.#head = head;
+    this.end = facts.end;
+    this.#isFinal = facts.isFinal;
+    this.#unstamped = run.isLive ? Date.now() : run.endedAt;
   }
 
   /** Null when the run's files are gone. */
-  static async open(files: RunFiles): Promise<RunReader | null> {
+  static async open(run: Run): Promise<RunReader | null> {
     const opened: { close(): Promise<void> }[] = [];
     const keep = <T extends { close(): Promise<void> }>(reader: T): T => {
       opened.push(reader);
       return reader;
     };
     try {
-      const index = keep(await TimeIndex.open(files.index));
-      const stdout = keep(await StreamReader.open(files.stdout));
-      const stderr = keep(await StreamReader.open(files.stderr));
-      return new RunReader({ stdout, stderr }, index, readHead(files));
+      const isFinal = !run.isLive;
+      const stdout = keep(await openStream(run.files.stdout));
+      const stderr = keep(await openStream(run.files.stderr));
+      const end = { stdout: await stdout.size(), stderr: await stderr.size() };
+      const index = keep(await TimeIndex.open(run.files.index));
+      if (stdout.isThere || stderr.isThere)
+        return new RunReader(run, { stdout, stderr }, index, { end, isFinal });
     } catch (error) {
       await Promise.all(opened.map((reader) => reader.close()));
-      if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
     }
+    await Promise.all(opened.map((reader) => reader.close()));
+    return null;
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#streams.stdout.close(), this.#streams.stderr.close(), this.#index.close()]);
   }
 
-  async sizes(): Promise<Offsets> {
-    return { stdout: await this.#streams.stdout.size(), stderr: await this.#streams.stderr.size() };
-  }
-
-  /** Where the last whole line of each stream ends. */
-  async wholeLines(): Promise<Offsets> {
-    const { stdout, stderr } = await this.sizes();
+  /** Where the last whole line of each stream ends that ends before `limit`. */
+  async wholeLines(limit: Offsets): Promise<Offsets> {
     return {
-      stdout: await this.#streams.stdout.lastLineEnd(stdout),
-      stderr: await this.#streams.stderr.lastLineEnd(stderr),
+      stdout: await this.#lineEnd('stdout', limit.stdout),
+      stderr: await this.#lineEnd('stderr', limit.stderr),
     };
   }
 
-  /** The sizes that the streams had at a time. */
-  sizesAt(time: number): Promise<Offsets> {
-    return this.#index.sizesAt(time);
+  /** Where the lines end that were written until `time`. */
+  async endAt(time: number): Promise<Offsets> {
+    const sizes = await this.#index.sizesAt(time);
+    if (sizes !== null) return this.wholeLines(sizes);
+    return time >= this.#unstamped ? this.end : this.wholeLines(await this.#stampedSizes());
   }
 
-  /** The lines before `to`, last first, of the streams that are wanted. */
-  async *backward(to: Offsets, wanted: StreamName | undefined): AsyncGenerator<RunLine, void, void> {
-    const heads = await Promise.all(
-      streamNames.map(async (stream) => {
-        const from =
-          wanted !== undefined && stream !== wanted ? to[stream] : Math.min(this.#head[stream], to[stream]);
-        const lines = this.#streams[stream].backward(from, to[stream]);
-        return { stream, lines, line: await this.#next(stream, lines), begin: to[stream] };
-      }),
-    );
-    const [stdout, stderr] = heads;
-    if (stdout === undefined || stderr === undefined) return;
-    while (stdout.line !== null || stderr.line !== null) {
-      const later = isLater(stderr.line, stdout.line) ? stderr : stdout;
-      const { line } = later;
-      if (line === null) return;
-      const after = { stdout: endOf(stdout), stderr: endOf(stderr) };
-      yield { stream: later.stream, text: line.text, time: line.time, after };
-      later.begin = line.start;
-      later.line = await this.#next(later.stream, later.lines);
-    }
-  }
-
-  /** Whole lines after `from`, oldest first, and how far they lead; not more than a piece of each stream. */
-  async forward(from: Offsets, wanted: StreamName | undefined, final: boolean): Promise<RunLine[]> {
-    const read = await Promise.all(
-      streamNames.map(async (stream) => {
-        if (wanted !== undefined && stream !== wanted) return [];
-        const start = Math.max(from[stream], this.#head[stream]);
-        const lines = await this.#streams[stream].forward(start, final);
-        const times = await this.#index.timesOf(
-          stream,
-          lines.map(({ end }) => end),
-          this.#now,
-        );
-        return lines.map((line, n) => ({ stream, line, time: times[n] ?? this.#now }));
-      }),
-    );
-    const merged = read.flat().sort((one, other) => one.time - other.time);
-    let after = from;
-    return merged.map(({ stream, line, time }) => {
-      after = { ...after, [stream]: line.end };
-      return { stream, text: line.text, time, after };
+  /** What lies after `from`, oldest first. */
+  forward(from: Offsets, wanted: StreamName | undefined): LineSource[] {
+    return this.#sources(wanted, (options) => {
+      const { stream } = options;
+      return new ForwardSource(options, Math.max(from[stream], this.run.head[stream]));
     });
   }
 
-  async #next(
-    stream: StreamName,
-    lines: AsyncGenerator<StreamLine, void, void>,
-  ): Promise<(StreamLine & { time: number }) | null> {
-    const { value } = await lines.next();
-    return value ? { ...value, time: await this.#timeOf(stream, value.end) } : null;
+  /** What lies before `to`, last first. */
+  backward(to: Offsets, wanted: StreamName | undefined): LineSource[] {
+    return this.#sources(wanted, (options) => {
+      const { stream } = options;
+      return new BackwardSource(options, Math.min(to[stream], this.end[stream]));
+    });
   }
 
-  async #timeOf(stream: StreamName, end: number): Promise<number> {
-    return (await this.#index.timeOf(stream, end)) ?? this.#now;
+  #sources(wanted: StreamName | undefined, make: (options: SourceOptions) => LineSource): LineSource[] {
+    return streamNames
+      .filter((stream) => wanted === undefined || stream === wanted)
+      .map((stream) =>
+        make({
+          run: this.run,
+          stream,
+          file: this.#streams[stream],
+          index: this.#index,
+          unstamped: this.#unstamped,
+          isFinal: this.#isFinal,
+          end: this.end[stream],
+        }),
+      );
   }
-}
 
-interface Timed {
-  readonly time: number;
-}
+  async #stampedSizes(): Promise<Offsets> {
+    return this.#index.count === 0 ? { stdout: 0, stderr: 0 } : await this.#index.at(this.#index.count - 1);
+  }
 
-function isLater(one: Timed | null, other: Timed | null): boolean {
-  if (one === null) return false;
-  return other === null || one.time >= other.time;
-}
-
-/** How far a stream has been read when its present line is the last. */
-function endOf({ line, begin }: { readonly line: StreamLine | null; readonly begin: number }): number {
-  return line === null ? begin : line.end;
+  /** A line that is longer than a piece counts as whole. */
+  async #lineEnd(stream: StreamName, limit: number): Promise<number> {
+    const head = this.run.head[stream];
+    const to = Math.min(limit, this.end[stream]);
+    if (to <= head) return head;
+    const from = Math.max(head, to - piece);
+    const found = lastBreak(await this.#streams[stream].read(from, to));
+    if (found > 0) return from + found;
+    return from > head ? to : head;
+  }
 }

@@ -1,40 +1,50 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { systemErrorCode } from '../lib/errors.ts';
+import type { Offsets, StreamName } from './run_files.ts';
 
 /** The sizes of both streams at one moment. */
-export interface Stamp {
+export interface Stamp extends Offsets {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  readonly stdout: number;
-  readonly stderr: number;
 }
 
-export type StreamName = 'stdout' | 'stderr';
-
-const recordSize = 24;
-/** How many records are read at once. */
-const blockRecords = 1_024;
+export const stampSize = 24;
+const endless: Offsets = { stdout: Number.POSITIVE_INFINITY, stderr: Number.POSITIVE_INFINITY };
+/** How many stamps are read at once. */
+const blockStamps = 128;
 
 export function encodeStamp({ time, stdout, stderr }: Stamp): Buffer {
-  const record = Buffer.alloc(recordSize);
+  const record = Buffer.alloc(stampSize);
   record.writeDoubleBE(time, 0);
   record.writeDoubleBE(stdout, 8);
   record.writeDoubleBE(stderr, 16);
   return record;
 }
 
-/** The index of one run: when each stream had which size. It is searched in its file, never read as a whole. */
+export function decodeStamp(bytes: Buffer, start = 0): Stamp {
+  return {
+    time: bytes.readDoubleBE(start),
+    stdout: bytes.readDoubleBE(start + 8),
+    stderr: bytes.readDoubleBE(start + 16),
+  };
+}
+
+/**
+ * The index of one run: when each stream had which size. It is searched in its file, never read as a whole. Its head
+ * may have been given back: stamps that are gone read as zeros, which stand before every other.
+ */
 export class TimeIndex {
+  /** How many stamps there are. */
+  readonly count: number;
   readonly #handle: FileHandle | null;
-  readonly #count: number;
   #block: { readonly first: number; readonly bytes: Buffer } | null = null;
 
   private constructor(handle: FileHandle | null, count: number) {
     this.#handle = handle;
-    this.#count = count;
+    this.count = count;
   }
 
-  /** A run that has written nothing has no index. */
+  /** A run whose first stamp could not be written has no index. */
   static async open(file: string): Promise<TimeIndex> {
     const handle = await open(file, 'r').catch((error: unknown) => {
       if (systemErrorCode(error) === 'ENOENT') return null;
@@ -42,74 +52,65 @@ export class TimeIndex {
     });
     if (handle === null) return new TimeIndex(null, 0);
     const { size } = await handle.stat();
-    return new TimeIndex(handle, Math.floor(size / recordSize));
+    return new TimeIndex(handle, Math.floor(size / stampSize));
   }
 
   async close(): Promise<void> {
     await this.#handle?.close();
   }
 
-  /** When the byte before `offset` was first seen; null when it has not been stamped yet. */
-  async timeOf(stream: StreamName, offset: number): Promise<number | null> {
-    const found = await this.#first((stamp) => stamp[stream] >= offset);
-    return found === null ? null : found.time;
-  }
-
-  /** As `timeOf` for many offsets, which rise; `unstamped` stands for what has not been stamped yet. */
+  /**
+   * When the bytes before each of these offsets, which rise, were first seen; `unstamped` for what has not been
+   * stamped yet.
+   */
   async timesOf(stream: StreamName, offsets: readonly number[], unstamped: number): Promise<number[]> {
     const times: number[] = [];
-    let position = await this.#position((stamp) => stamp[stream] >= (offsets[0] ?? 0));
-    let stamp = position < this.#count ? await this.#read(position) : null;
+    let position = 0;
+    let stamp: Stamp = { time: unstamped, stdout: -1, stderr: -1 };
     for (const offset of offsets) {
-      while (stamp !== null && stamp[stream] < offset) {
-        position += 1;
-        stamp = position < this.#count ? await this.#read(position) : null;
+      if (stamp[stream] < offset) {
+        position = await this.position((at) => at[stream] >= offset, position);
+        stamp = position === this.count ? { time: unstamped, ...endless } : await this.at(position);
       }
-      times.push(stamp === null ? unstamped : stamp.time);
+      times.push(stamp.time);
     }
     return times;
   }
 
-  /** The sizes that the streams had at `time`. */
-  async sizesAt(time: number): Promise<{ stdout: number; stderr: number }> {
-    const position = await this.#position((stamp) => stamp.time > time);
-    return position === 0 ? { stdout: 0, stderr: 0 } : await this.#read(position - 1);
+  /** The sizes that the streams had at `time`; null when nothing was noted after it. */
+  async sizesAt(time: number): Promise<Offsets | null> {
+    const position = await this.position((stamp) => stamp.time > time);
+    if (position === this.count) return null;
+    return position === 0 ? { stdout: 0, stderr: 0 } : await this.at(position - 1);
   }
 
-  async #first(fits: (stamp: Stamp) => boolean): Promise<Stamp | null> {
-    const position = await this.#position(fits);
-    return position === this.#count ? null : await this.#read(position);
-  }
-
-  /** The first record that fits, where all after one that fits do too. */
-  async #position(fits: (stamp: Stamp) => boolean): Promise<number> {
-    let low = 0;
-    let high = this.#count;
+  /** The first stamp from `from` on that fits, where all after one that fits do too; `count` when none does. */
+  async position(fits: (stamp: Stamp) => boolean, from = 0): Promise<number> {
+    let low = from;
+    let high = this.count;
+    // What is looked for is often near.
+    for (let step = 1; low + step < high; step *= 2) {
+      if (fits(await this.at(low + step - 1))) {
+        high = low + step - 1;
+        break;
+      }
+      low += step;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (fits(await this.#read(middle))) high = middle;
+      if (fits(await this.at(middle))) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  async #read(position: number): Promise<Stamp> {
-    if (
-      this.#block === null ||
-      position < this.#block.first ||
-      position >= this.#block.first + blockRecords
-    ) {
-      const first = position - (position % blockRecords);
-      const bytes = Buffer.alloc(blockRecords * recordSize);
-      await this.#handle?.read(bytes, 0, bytes.length, first * recordSize);
+  async at(position: number): Promise<Stamp> {
+    const first = position - (position % blockStamps);
+    if (this.#block?.first !== first) {
+      const bytes = Buffer.alloc(blockStamps * stampSize);
+      await this.#handle?.read(bytes, 0, bytes.length, first * stampSize);
       this.#block = { first, bytes };
     }
-    const start = (position - this.#block.first) * recordSize;
-    const { bytes } = this.#block;
-    return {
-      time: bytes.readDoubleBE(start),
-      stdout: bytes.readDoubleBE(start + 8),
-      stderr: bytes.readDoubleBE(start + 16),
-    };
+    return decodeStamp(this.#block.bytes, (position - first) * stampSize);
   }
 }

@@ -9,17 +9,23 @@ export interface Capture {
   close(): Promise<void>;
 }
 
-interface CaptureOptions {
-  /** How many bytes of output are kept of the service, all its runs together. */
-  readonly max_bytes: number;
+/** Whose output it is. How much of it is kept is no concern of supervision: the logs ask for the service's spec. */
+interface RunLabel {
+  readonly release: number;
+  /** Which of the service's instances, from 1. */
+  readonly instance: number;
 }
 
 /** What supervision needs of the logs. */
 export interface OutputStore {
-  open(service: string, run: number, options: CaptureOptions): Capture;
+  /**
+   * Makes a place for the output of a new run; `run` counts the starts of the service, and no two runs of it share one.
+   * Several runs of one service may be open at the same time. On a full disk the output goes nowhere, and that is told.
+   */
+  open(service: string, run: number, label: RunLabel): Capture;
   /** Takes up a run whose process outlived an earlier agent. */
-  adopt(service: string, run: number, options: CaptureOptions): Capture;
-  /** The last lines of a run, as text. */
+  adopt(service: string, run: number, label: RunLabel): Capture;
+  /** The last lines of a run, as text, each of at most 1,000 characters. */
   tail(service: string, run: number, lines: number): Promise<string[]>;
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
-import { bytes, milliseconds } from '../lib/units.ts';
+import { milliseconds } from '../lib/units.ts';
 import { ownAccount, resolveAccount } from '../processes/account.ts';
 import { Adoption } from '../processes/adopt.ts';
 import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
@@ -175,7 +175,7 @@ export class Supervisor {
     const instanceId = randomUUID();
     const program = this.#program(service, release, spec, instanceId);
     const run = registry.get(service).runs + 1;
-    const capture = output.open(service, run, { max_bytes: bytes(spec.logs.max_size) });
+    const capture = output.open(service, run, { release, instance: 1 });
     registry.advance(service, 'start', { runs: run });
     try {
       const process = await launch({ ...program, stdout: capture.stdout, stderr: capture.stderr });
@@ -253,8 +253,10 @@ export class Supervisor {
     const process = this.#adoption.adopt(facts);
     if (process === null) return this.#noteDeathInAbsence(service, facts);
     const spec = this.#options.registry.release(service.id, facts.release).spec;
-    const max_bytes = bytes(spec.logs.max_size);
-    const capture = this.#options.output.adopt(service.id, service.runs, { max_bytes });
+    const capture = this.#options.output.adopt(service.id, service.runs, {
+      release: facts.release,
+      instance: 1,
+    });
     this.#watch({ service: service.id, run: service.runs, facts, process, capture });
     if (service.state === 'starting') this.#options.registry.advance(service.id, 'started');
     const { pid, release } = facts;

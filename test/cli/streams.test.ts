@@ -12,12 +12,13 @@ afterEach(() => person[Symbol.dispose]());
 const escape_ = '\u001b';
 const time = '2026-01-31T12:00:00.123Z';
 
-function logLine(line: string, cursor = '1', stream = 'stdout') {
-  return { time, stream, line, level: null, cursor };
+function logLine(line: string, cursor = '1.1.0', stream = 'stdout', release = 1, instance = 1) {
+  return { time, stream, line, level: null, release, instance, cursor };
 }
 
 function page(...lines: string[]) {
-  return { service: 'web', lines: lines.map((line) => logLine(line)), truncated: false };
+  const shown = lines.map((line) => logLine(line));
+  return { service: 'web', lines: shown, truncated: false, before: '1.0.0', after: '1.9.0' };
 }
 
 function sent(event: string, id: string | number, data: unknown): string {
@@ -44,7 +45,7 @@ test('on a terminal a line keeps its colours and drives nothing', async () => {
 });
 
 test('timestamps stand before the lines, with the stream', async () => {
-  await using agent = await fakeAgent(() => ({ ...page(), lines: [logLine('a', '1', 'stderr')] }));
+  await using agent = await fakeAgent(() => ({ ...page(), lines: [logLine('a', '1.1.0', 'stderr')] }));
   agent.describeIn(person.path('data'));
   assert.equal((await person.davit(['logs', 'web', '-t'])).out, `${time} stderr a\n`);
 });
@@ -84,6 +85,62 @@ test('every flag of logs becomes a question to the agent', async () => {
       {},
     ],
   );
+});
+
+test('cursors, release and instance are asked for, and the next page is told', async () => {
+  await using agent = await fakeAgent(() => ({ ...page('a'), truncated: true }));
+  agent.describeIn(person.path('data'));
+  const after = await person.davit(['logs', 'web', '--after', '1.2.3', '--release', '7', '--instance', '2']);
+  assert.match(after.err, /there are more lines, after these: --after 1\.9\.0\n/);
+  const before = await person.davit(['logs', 'web', '--before', '1.2.3_4.5.6']);
+  assert.match(before.err, /there are more lines, before these: --before 1\.0\.0\n/);
+  assert.deepEqual(
+    agent.requests.map(({ query }) => query),
+    [{ after: '1.2.3', release: '7', instance: '2' }, { before: '1.2.3_4.5.6' }],
+  );
+});
+
+test('what is no cursor is refused before anyone is asked', async () => {
+  const { code, err } = await person.davit(['logs', 'web', '--after', 'yesterday']);
+  assert.equal(code, 2);
+  assert.match(err, /must be a cursor/);
+  assert.equal((await person.davit(['logs', 'web', '--after', '1.1.1', '--before', '1.1.1'])).code, 2);
+});
+
+test('lines of several releases or instances say whose they are, where that does not change them', async () => {
+  const lines = [logLine('a'), logLine('b', '1.2.0', 'stderr', 2), logLine('c', '1.3.0', 'stdout', 2, 3)];
+  await using agent = await fakeAgent(() => ({ ...page(), lines }));
+  agent.describeIn(person.path('data'));
+  assert.equal((await person.davit(['logs', 'web'])).out, 'a\nb\nc\n');
+  const { out } = await person.davit(['logs', 'web', '-t']);
+  assert.equal(out, `${time} stdout r1.i1 a\n${time} stderr r2.i1 b\n${time} stdout r2.i3 c\n`);
+  const shown = await person.onTerminal(['logs', 'web'], 80, { NO_COLOR: '1' });
+  assert.equal(shown.out, 'r1.i1 a\r\nr2.i1 b\r\nr2.i3 c\r\n');
+});
+
+test('what was skipped is said, of a page and of a stream', async () => {
+  const skipped = { bytes: 4096, cursor: '1.4096.0' };
+  await using agent = await fakeAgent(({ query }, response) => {
+    if (query['follow'] === undefined) return { ...page('a'), skipped };
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(sent('skipped', '9.0.0', { bytes: null, cursor: '9.0.0' }));
+    return undefined;
+  });
+  agent.describeIn(person.path('data'));
+  assert.match((await person.davit(['logs', 'web', '--after', '1.0.0'])).err, /4096 bytes of output/);
+  const child = person.start(['logs', 'web', '-f']);
+  const ending = ended(child);
+  await written(child, 'stderr', /some output before these lines is skipped/);
+  child.kill('SIGINT');
+  assert.equal((await ending).code, 130);
+});
+
+test('bytes that are no text and control characters drive no terminal', async () => {
+  const line = `nul \u0000 bell \u0007 c1 \u009b31m bad \ufffd osc ${escape_}]52;c;eA==\u0007 back\b`;
+  await using agent = await fakeAgent(() => page(line));
+  agent.describeIn(person.path('data'));
+  const { out } = await person.onTerminal(['logs', 'web'], 80);
+  assert.equal(out, 'nul \\x00 bell \\x07 c1 \\x9b31m bad \ufffd osc \\x1b]52;c;eA==\\x07 back\\x08\r\n');
 });
 
 test('logs as JSON are the page that the agent answered', async () => {

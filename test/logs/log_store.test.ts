@@ -17,7 +17,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { LogLine } from '../../src/contract/answers.ts';
 import { parseCursor } from '../../src/logs/cursor.ts';
-import { type LogQuery, LogStore } from '../../src/logs/log_store.ts';
+import type { LogQuery } from '../../src/logs/log_query.ts';
+import { LogStore } from '../../src/logs/log_store.ts';
+import type { Retention } from '../../src/logs/retention.ts';
 import { until } from '../helpers/system.ts';
 
 let folder: string;
@@ -26,6 +28,8 @@ let store: LogStore;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'davit-logs-'));
   problems = [];
+  retention = noLimit;
+  quota = 1e12;
   store = newStore();
 });
 afterEach(() => {
@@ -33,15 +37,24 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const limit = { max_bytes: 100_000_000 };
+const label = { release: 1, instance: 1 };
+const noLimit: Retention = { max_bytes: 1e9, max_age_ms: null, max_releases: null, compress: false };
+let retention = noLimit;
+let quota = 1e12;
 const all: LogQuery = { lines: 1_000_000 };
 
 function newStore(): LogStore {
-  return new LogStore({ directory: join(folder, 'logs'), onProblem: (message) => problems.push(message) });
+  return new LogStore({
+    directory: join(folder, 'logs'),
+    retentionOf: () => retention,
+    maxBytes: () => quota,
+    onProblem: (message) => problems.push(message),
+    quietTime: 0,
+  });
 }
 
 function indexSize(): number {
-  return statSync(join(folder, 'logs/web/1.index'), { throwIfNoEntry: false })?.size ?? 0;
+  return statSync(join(folder, 'logs/web/1.r1.i1.index'), { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function texts(lines: readonly LogLine[]): string[] {
@@ -55,8 +68,8 @@ function start(script: string, capture: { stdout: number; stderr: number; releas
 }
 
 /** Runs a script to its end as a run of the service "web". */
-async function run(number: number, script: string, options = limit): Promise<void> {
-  const capture = store.open('web', number, options);
+async function run(number: number, script: string, of = label): Promise<void> {
+  const capture = store.open('web', number, of);
   await once(start(script, capture), 'exit');
   await capture.close();
 }
@@ -70,14 +83,12 @@ async function followed(
   const abort = new AbortController();
   const seen: LogLine[] = [];
   const reading = (async () => {
-    for await (const line of store.follow(
-      'web',
-      query,
-      after === null ? null : parseCursor(after),
-      abort.signal,
-    )) {
-      seen.push(line);
-      if (enough(line.line, seen.length)) return;
+    const place = after === null ? null : parseCursor(after);
+    for await (const { lines } of store.follow('web', query, place, abort.signal)) {
+      for (const line of lines) {
+        seen.push(line);
+        if (enough(line.line, seen.length)) return;
+      }
     }
   })();
   return { seen, reading, end: () => abort.abort() };
@@ -85,8 +96,8 @@ async function followed(
 
 test('both streams are kept exactly as written, and shown with their names', async () => {
   await run(1, 'printf "one\\r\\ntwo\\n"; printf "bad \\377 byte\\n" >&2; printf "no end"');
-  assert.deepEqual(readFileSync(join(folder, 'logs/web/1.stdout'), 'latin1'), 'one\r\ntwo\nno end');
-  assert.deepEqual(readFileSync(join(folder, 'logs/web/1.stderr'), 'latin1'), 'bad \xff byte\n');
+  assert.deepEqual(readFileSync(join(folder, 'logs/web/1.r1.i1.stdout'), 'latin1'), 'one\r\ntwo\nno end');
+  assert.deepEqual(readFileSync(join(folder, 'logs/web/1.r1.i1.stderr'), 'latin1'), 'bad \xff byte\n');
   const { lines, truncated } = await store.query('web', all);
   const by = (stream: string) => texts(lines.filter((line) => line.stream === stream));
   assert.deepEqual(by('stdout'), ['one', 'two', 'no end']);
@@ -125,20 +136,20 @@ test('lines are found by the time at which they were written', async () => {
 });
 
 test('time tells apart what one run wrote before and after', async () => {
-  const next = store.open('web', 1, limit);
+  const next = store.open('web', 1, label);
   writeSync(next.stdout, 'early\n');
-  await until('the first line is stamped', () => indexSize() > 0);
+  await until('the first line is stamped', () => indexSize() > 24);
   const middle = Date.now();
   await until('the clock has moved on', () => Date.now() > middle + 5);
   writeSync(next.stdout, 'late\n');
-  await until('the second line is stamped', () => indexSize() > 24);
+  await until('the second line is stamped', () => indexSize() > 48);
   assert.deepEqual(texts((await store.query('web', { lines: 1, since: middle + 1 })).lines), ['late']);
   assert.deepEqual(texts((await store.query('web', { lines: 1, until: middle + 1 })).lines), ['early']);
   await next.close();
 });
 
 test('200,000 lines that are followed while they are written come whole, in order, and once', async () => {
-  const capture = store.open('web', 1, limit);
+  const capture = store.open('web', 1, label);
   const last = 'line 200000';
   const { seen, reading } = await followed(all, null, (line) => line === last);
   const child = start('seq -f "line %.0f" 200000', capture);
@@ -178,7 +189,18 @@ test('a cursor goes on after its line, also for another store, as after a restar
 });
 
 test('what is no cursor is refused', () => {
-  for (const text of ['', '1', '1.2', '1.2.3.4', 'a.b.c', '-1.0.0', '1.2.99999999999999999']) {
+  for (const text of [
+    '',
+    '1',
+    '1.2',
+    '1.2.3.4',
+    'a.b.c',
+    '-1.0.0',
+    '1.2.99999999999999999',
+    '1.0.0_',
+    '2.0.0_1.0.0',
+    '1.0.0_1.0.0',
+  ]) {
     assert.throws(() => parseCursor(text), { code: 'invalid_request' }, text);
   }
 });
@@ -195,33 +217,35 @@ test('a line without end is cut into pieces and does not fill the memory', async
 });
 
 test('a run whose process outlived the agent is taken up with nothing missing', async () => {
-  const capture = store.open('web', 1, limit);
+  const capture = store.open('web', 1, label);
   const child = start('echo 1; read line; echo 2', capture);
   store.close();
   store = newStore();
-  const adopted = store.adopt('web', 1, limit);
+  const adopted = store.adopt('web', 1, label);
   const { seen, reading } = await followed(all, null, (line) => line === '3');
   await once(child, 'exit');
-  spawn('/bin/sh', ['-c', `echo 3 >> ${join(folder, 'logs/web/1.stdout')}`]);
+  spawn('/bin/sh', ['-c', `echo 3 >> ${join(folder, 'logs/web/1.r1.i1.stdout')}`]);
   await reading;
   await adopted.close();
   assert.deepEqual(texts(seen), ['1', '2', '3']);
 });
 
 test('the oldest runs go first when a service keeps too much', async () => {
-  for (let number = 1; number <= 5; number++)
-    await run(number, 'head -c 400000 /dev/zero | tr "\\0" x', { max_bytes: 1_000_000 });
-  const capture = store.open('web', 6, { max_bytes: 1_000_000 });
-  await until('the oldest run is gone', () => !existsSync(join(folder, 'logs/web/3.stdout')));
-  assert.ok(existsSync(join(folder, 'logs/web/5.stdout')));
+  for (let number = 1; number <= 5; number++) await run(number, 'head -c 400000 /dev/zero | tr "\\0" x');
+  retention = { ...noLimit, max_bytes: 1_000_000 };
+  const capture = store.open('web', 6, label);
+  await store.sweep();
+  assert.ok(!existsSync(join(folder, 'logs/web/2.r1.i1.stdout')));
+  assert.ok(existsSync(join(folder, 'logs/web/5.r1.i1.stdout')));
   await capture.close();
 });
 
 test('the head of a running run is given back without its process or its readers noticing', async (t) => {
   if (process.platform !== 'linux') return t.skip('it takes the holes of Linux file systems');
-  const capture = store.open('web', 1, { max_bytes: 1_000_000 });
+  retention = { ...noLimit, max_bytes: 1_000_000 };
+  const capture = store.open('web', 1, label);
   const child = start('seq -f "line %020.0f" 200000; read forever < /dev/zero', capture);
-  const file = join(folder, 'logs/web/1.stdout');
+  const file = join(folder, 'logs/web/1.r1.i1.stdout');
   try {
     await until('the run holds less than it wrote', () => {
       const { size, blocks } = statSync(file);
@@ -245,15 +269,15 @@ test('the head of a running run is given back without its process or its readers
 
 test('no name leads out of the folder, and a link in the place of a folder or file is refused', async () => {
   for (const name of ['..', '../web', 'a/b', '', '.hidden']) {
-    assert.throws(() => store.open(name, 1, limit), { code: 'invalid_request' }, name);
+    assert.throws(() => store.open(name, 1, label), { code: 'invalid_request' }, name);
   }
   mkdirSync(join(folder, 'elsewhere'));
   symlinkSync(join(folder, 'elsewhere'), join(folder, 'logs/linked'));
-  assert.throws(() => store.open('linked', 1, limit), { code: 'storage_unavailable' });
+  assert.throws(() => store.open('linked', 1, label), { code: 'storage_unavailable' });
   mkdirSync(join(folder, 'logs/file'));
   writeFileSync(join(folder, 'target'), '');
-  symlinkSync(join(folder, 'target'), join(folder, 'logs/file/1.stdout'));
-  assert.throws(() => store.open('file', 1, limit));
+  symlinkSync(join(folder, 'target'), join(folder, 'logs/file/1.r1.i1.stdout'));
+  assert.throws(() => store.open('file', 1, label));
 });
 
 test('removing a service removes all of its output', async () => {

@@ -1,0 +1,70 @@
+import { EventEmitter, once } from 'node:events';
+import type { RunCapture } from './run_capture.ts';
+
+/** How often files that are written to are looked at, in milliseconds. */
+const lookInterval = 100;
+
+/** The runs that are written, each looked at while it grows, and who waits for more of them. */
+export class Captures {
+  readonly #live = new Set<RunCapture>();
+  readonly #awake = new Set<RunCapture>();
+  readonly #growth = new EventEmitter().setMaxListeners(0);
+  readonly #onGrowth: (service: string) => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param onGrowth told of each service of which more has been written */
+  constructor(onGrowth: (service: string) => void) {
+    this.#onGrowth = onGrowth;
+  }
+
+  add(capture: RunCapture): void {
+    this.#live.add(capture);
+    this.#growth.emit(capture.service);
+  }
+
+  /** Takes the last note of a run, of which nothing more comes. */
+  end(capture: RunCapture): void {
+    this.#live.delete(capture);
+    this.#awake.delete(capture);
+    capture.close();
+    this.#growth.emit(capture.service);
+  }
+
+  /** Looks at a run now, and again until it is quiet. */
+  look(capture: RunCapture): void {
+    this.#awake.add(capture);
+    this.#timer ??= setInterval(() => this.#lookAt(this.#awake), lookInterval).unref();
+    this.#lookAt([capture]);
+  }
+
+  /** Resolves when more of a service has been written, or `signal` ends the wait. */
+  async grown(service: string, signal: AbortSignal): Promise<void> {
+    await once(this.#growth, service, { signal }).catch(() => undefined);
+  }
+
+  /** Notes the sizes once more and looks no longer; what runs writes on. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const capture of this.#live) capture.close();
+    this.#live.clear();
+    this.#awake.clear();
+  }
+
+  #lookAt(captures: Iterable<RunCapture>): void {
+    const grown = new Set<string>();
+    for (const capture of captures) {
+      const { hasGrown, isAwake } = capture.look();
+      if (!isAwake) this.#awake.delete(capture);
+      if (hasGrown) grown.add(capture.service);
+    }
+    if (this.#awake.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    // Who waits is told when all of its runs have been looked at.
+    for (const service of grown) {
+      this.#onGrowth(service);
+      this.#growth.emit(service);
+    }
+  }
+}

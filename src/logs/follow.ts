@@ -1,0 +1,132 @@
+import type { LogLine, SkippedOutput } from '../contract/answers.ts';
+import { formatCursor, type Place, placeOf, type Standing, standingOf } from './cursor.ts';
+import { isSelected, type LogQuery, type SearchBudget } from './log_query.ts';
+import { offsetsOf, resume } from './resume.ts';
+import type { Run } from './run.ts';
+import { streamNames } from './run_files.ts';
+import { RunReader } from './run_reader.ts';
+import { searchForward } from './search.ts';
+
+/** The next lines of a service, for everyone who follows it from the same place. */
+export interface LogBatch {
+  readonly lines: readonly LogLine[];
+  /** Where to go on. */
+  readonly place: Place;
+  readonly cursor: string;
+  /** What the reader missed before these lines. */
+  readonly skipped: SkippedOutput | null;
+}
+
+/** How much of what is followed is read at once. */
+const batchBudget: SearchBudget = { searched_bytes: 131_072, milliseconds: 200, answered_bytes: 131_072 };
+/** A reader that falls so many bytes further behind is moved forward, to so many before the end. */
+const longestLag = 64 * 2 ** 20;
+const lagAfterMove = 2 ** 20;
+/** So many batches are kept for other readers of the same lines. */
+const keptBatches = 16;
+
+/**
+ * Reads on for those who follow. Whoever is at the same place and wants the same lines gets the same batch, so that a
+ * hundred readers at the end cost little more than one; nothing is kept for those who are behind.
+ */
+export class FollowedLines {
+  readonly #batches = new Map<string, Promise<LogBatch>>();
+
+  /** The lines after a place as far as they are there; none, and the same cursor, where there is nothing for now. */
+  async next(service: string, runs: readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
+    const { stream, release, instance, grep, level, since } = query;
+    const key = JSON.stringify([service, stream, release, instance, grep, level, since, place]);
+    const known = this.#batches.get(key);
+    if (known !== undefined) return known;
+    const reading = readOn(runs, place, query);
+    this.#batches.set(key, reading);
+    for (const oldest of this.#batches.keys()) {
+      if (this.#batches.size <= keptBatches) break;
+      this.#batches.delete(oldest);
+    }
+    try {
+      const batch = await reading;
+      if (batch.cursor === formatCursor(place)) this.#batches.delete(key);
+      return batch;
+    } catch (error) {
+      this.#batches.delete(key);
+      throw error;
+    }
+  }
+
+  /** Forgets what was kept; to be called when nobody follows any more. */
+  clear(): void {
+    this.#batches.clear();
+  }
+}
+
+async function readOn(runs: readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
+  const resumption = resume(runs, place, query);
+  const wanted = { ...query, lines: Number.POSITIVE_INFINITY };
+  const { lines, place: next, before } = await searchForward(resumption, wanted, batchBudget);
+  const skipped = resumption.skipped && { ...resumption.skipped, cursor: before };
+  return { lines, place: next, cursor: formatCursor(next), skipped };
+}
+
+/** Watches how far one reader is behind, and moves it forward when that gets too much. */
+export class Lag {
+  #allowed = Number.POSITIVE_INFINITY;
+
+  /** Where the reader goes on, and what it misses by that; null while it keeps up. */
+  async check(
+    runs: readonly Run[],
+    place: Place,
+    query: LogQuery,
+  ): Promise<{ place: Place; skipped: SkippedOutput } | null> {
+    const live = runs.filter((run) => run.isLive && isSelected(run, query));
+    const lag = live.reduce((sum, run) => sum + bytesAfter(run, standingOf(place, run.name.run), query), 0);
+    // Whoever comes back after a long time reads what there is in peace; only falling further behind counts.
+    this.#allowed = Math.min(this.#allowed, lag + longestLag);
+    if (lag <= this.#allowed) return null;
+    this.#allowed = Number.POSITIVE_INFINITY;
+    return await moveForward(runs, place, query);
+  }
+}
+
+async function moveForward(
+  runs: readonly Run[],
+  place: Place,
+  query: LogQuery,
+): Promise<{ place: Place; skipped: SkippedOutput }> {
+  const { parts } = resume(runs, place, query);
+  let bytes: number | null = 0;
+  const standings: [number, Standing][] = [];
+  for (const { run, standing } of parts) {
+    const next = run.isLive ? await nearEnd(run, standing) : 'all';
+    if (next === 'all') bytes = null;
+    else if (bytes !== null) bytes += bytesAfter(run, standing, query) - bytesAfter(run, next, query);
+    standings.push([run.name.run, next]);
+  }
+  const moved = placeOf(standings, runs.at(-1)?.name.run ?? 0);
+  return { place: moved, skipped: { bytes, cursor: formatCursor(moved) } };
+}
+
+async function nearEnd(run: Run, standing: Standing): Promise<Standing> {
+  const reader = await RunReader.open(run);
+  if (reader === null) return 'all';
+  try {
+    const { end } = reader;
+    const near = await reader.wholeLines({
+      stdout: end.stdout - lagAfterMove,
+      stderr: end.stderr - lagAfterMove,
+    });
+    const from = offsetsOf(standing, end);
+    return { stdout: Math.max(from.stdout, near.stdout), stderr: Math.max(from.stderr, near.stderr) };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** How much of a run that is still written lies after a place, as far as it is there. */
+function bytesAfter(run: Run, standing: Standing, { stream: wanted }: LogQuery): number {
+  const from = offsetsOf(standing, run.sizes);
+  return streamNames
+    .filter((stream) => wanted === undefined || stream === wanted)
+    .map((stream) => Math.max(0, run.sizes[stream] - Math.max(from[stream], run.head[stream])))
+    .reduce((sum, bytes) => sum + bytes, 0);
+}

@@ -1,0 +1,150 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { errorMessage, systemErrorCode } from '../lib/errors.ts';
+import type { Catalog } from './catalog.ts';
+import { compressRun, isCompressible } from './compression.ts';
+import { cutToAge, cutToSize, removeRun } from './removal.ts';
+import { chooseOfHost, chooseOfService, type Retention, type Step } from './retention.ts';
+import type { Run } from './run.ts';
+
+export interface KeeperOptions {
+  readonly catalog: Catalog;
+  /** How much of a service's output is kept; null when there is no such service any more. */
+  readonly retentionOf: (service: string) => Retention | null;
+  /** How many bytes all services together may keep. */
+  readonly maxBytes: () => number;
+  readonly onProblem: (service: string, message: string) => void;
+  /** How long a run must not have been written to before it is compressed, in milliseconds. */
+  readonly quietTime: number;
+}
+
+/** How often age and quota are looked at, in milliseconds. */
+const sweepInterval = 10_000;
+/** What is too old is given back when it is this part of the age too old, so that not every second costs a cut. */
+const ageSlack = 0.05;
+
+/** Keeps the output of all services within what is allowed, and compresses what has ended. */
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #trimming = new Set<string>();
+  readonly #end = new AbortController();
+  /** Until when each live run has been cut by age. */
+  readonly #cutTo = new WeakMap<Run, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> | null = null;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** To be called when all that lives has been taken up: what is not known to live then has ended. */
+  start(): void {
+    this.#timer = setInterval(() => void this.sweep(), sweepInterval).unref();
+    void this.sweep();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#end.abort();
+  }
+
+  /** Looks after a service that has grown, if it holds too much. */
+  noteGrowth(service: string): void {
+    const retention = this.#options.retentionOf(service);
+    if (retention === null || this.#trimming.has(service)) return;
+    const held = this.#options.catalog.of(service).reduce((sum, { bytes }) => sum + bytes, 0);
+    if (held > retention.max_bytes) void this.trim(service);
+  }
+
+  /** Looks after everything once; one call does while another is under way. */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = null;
+    });
+    return this.#sweeping;
+  }
+
+  /** Holds one service to what it may keep. */
+  async trim(service: string): Promise<void> {
+    const { catalog, retentionOf } = this.#options;
+    const retention = retentionOf(service);
+    if (retention === null || this.#trimming.has(service)) return;
+    this.#trimming.add(service);
+    try {
+      const now = Date.now();
+      await this.#act(service, chooseOfService(catalog.of(service), retention, now));
+      if (retention.max_age_ms !== null) await this.#age(service, retention.max_age_ms, now);
+    } finally {
+      this.#trimming.delete(service);
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    for (const service of this.#options.catalog.services()) {
+      if (this.#end.signal.aborted) return;
+      await this.trim(service);
+      await nextTurn();
+    }
+    await this.#holdQuota();
+    await this.#compress();
+  }
+
+  async #holdQuota(): Promise<void> {
+    const { catalog, maxBytes } = this.#options;
+    const services = new Map<Run, string>();
+    for (const service of catalog.services())
+      for (const run of catalog.of(service)) services.set(run, service);
+    for (const step of chooseOfHost([...services.keys()], maxBytes()))
+      await this.#act(services.get(step.run) ?? '', [step]);
+  }
+
+  async #act(service: string, steps: readonly Step<Run>[]): Promise<void> {
+    for (const { run, ...step } of steps) {
+      if (this.#end.signal.aborted || run.isBusy || run.isRemoved) continue;
+      await this.#alone(service, run, async () => {
+        if (step.kind === 'remove') removeRun(run);
+        else await cutToSize(run, step.keep);
+      });
+    }
+    this.#options.catalog.sweep(service);
+  }
+
+  async #age(service: string, maxAge: number, now: number): Promise<void> {
+    for (const run of this.#options.catalog.of(service)) {
+      const since = Math.max(run.startedAt, this.#cutTo.get(run) ?? 0);
+      if (run.isBusy || since >= now - maxAge * (1 + ageSlack)) continue;
+      this.#cutTo.set(run, now - maxAge);
+      await this.#alone(service, run, () => cutToAge(run, now - maxAge));
+    }
+  }
+
+  async #compress(): Promise<void> {
+    const { catalog, retentionOf, quietTime } = this.#options;
+    for (const service of catalog.services()) {
+      if (retentionOf(service)?.compress === false) continue;
+      for (const run of catalog.of(service)) {
+        if (this.#end.signal.aborted) return;
+        const isQuiet = run.endedAt <= Date.now() - quietTime;
+        if (run.isLive || run.isRemoved || run.isBusy || !isQuiet || !isCompressible(run)) continue;
+        await this.#alone(service, run, () => compressRun(run, this.#end.signal));
+      }
+    }
+  }
+
+  /** Does something with a run's files while nobody else does. */
+  async #alone(service: string, run: Run, work: () => Promise<void>): Promise<void> {
+    run.isBusy = true;
+    try {
+      await work();
+    } catch (error) {
+      // The service may have been deleted meanwhile.
+      if (systemErrorCode(error) !== 'ENOENT')
+        this.#options.onProblem(
+          service,
+          `the logs of "${service}" cannot be trimmed: ${errorMessage(error)}`,
+        );
+    } finally {
+      run.isBusy = false;
+      if (!run.isLive && !run.isRemoved) run.measure();
+    }
+  }
+}
