@@ -34,6 +34,8 @@ import { bytes, milliseconds } from './lib/units.ts';
 import { commit, version } from './lib/version.ts';
 import { LogStore } from './logs/log_store.ts';
 import { hostQuota, readRetention } from './logs/retention.ts';
+import { findControlGroupPlace } from './processes/control_group.ts';
+import { Runtime } from './processes/runtime.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
 import { Registry } from './services/registry.ts';
@@ -84,8 +86,14 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     onProblem,
   });
   const passedVariables = () => current.pass_env;
+  const runtime = new Runtime({
+    directory: inData('instances'),
+    controlGroups: findControlGroupPlace(config.cgroups),
+    onProblem,
+  });
   const supervisor = new Supervisor({
     registry,
+    runtime,
     events,
     output: logs,
     agentEnvironment: environment,
@@ -106,7 +114,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const audit = createRequestAudit((record) => auditLog.append(record));
   const manager = createServiceManager({ environment, onWarning: onProblem });
 
-  const warnings = [...problems];
+  const warnings = [...problems, ...runtime.limitations];
   let url = '';
   let isEnding = false;
   const facts = { started_at: new Date(), data: config.data, url: () => url, warnings, log, registry };
@@ -158,8 +166,9 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       isReady.resolve();
       events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
       log.info({ url, version, commit, pid: process.pid }, 'listening');
-      for (const id of due)
-        operations.start(id, 'agent').catch((error) => log.error({ service: id }, errorMessage(error)));
+      const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
+      for (const id of due) operations.start(id, 'agent').catch(onFailure(id));
+      for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
       endWatchdog = manager.startWatchdog(() => true);
       await manager.ready(`listening on ${url}`);
     },

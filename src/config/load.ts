@@ -17,7 +17,12 @@ export interface ConfigFlags {
 
 const defaultFile = '/etc/davit/davit.yaml';
 /** Settings that an environment variable can carry; the others are structures and belong in the file. */
-const variables = { DAVIT_LISTEN: 'listen', DAVIT_DATA: 'data', DAVIT_LOG_LEVEL: 'log_level' } as const;
+const variables = {
+  DAVIT_LISTEN: 'listen',
+  DAVIT_DATA: 'data',
+  DAVIT_LOG_LEVEL: 'log_level',
+  DAVIT_CGROUPS: 'cgroups',
+} as const;
 
 /**
  * The configuration: flags over environment over file over defaults.

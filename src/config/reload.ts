@@ -7,6 +7,7 @@ const startOnly: ReadonlySet<string> = new Set([
   'tls',
   'data',
   'body_limit',
+  'cgroups',
 ] satisfies (keyof Config)[]);
 
 /** What differs between two configurations, by the names of the settings. */

@@ -31,6 +31,12 @@ export const configSchema = z.strictObject({
   shutdown_timeout: duration
     .default('30s')
     .describe('How long running operations get to finish when the agent ends.'),
+  cgroups: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe(
+      'Whether each instance gets a control group of its own, which leaves nothing behind when it is stopped; `auto`: where the agent may make some.',
+    ),
   pass_env: z
     .array(
       variableName.refine(

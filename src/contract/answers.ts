@@ -217,6 +217,7 @@ export const eventTypes = [
   'service.resumed',
   'service.signalled',
   'deployment.started',
+  'deployment.resumed',
   'deployment.succeeded',
   'deployment.failed',
   'key.created',

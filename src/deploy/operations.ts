@@ -1,11 +1,13 @@
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
 import { errorMessage } from '../lib/errors.ts';
+import { failPoint } from '../lib/fail_point.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
+import { pidOf } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
-import { type Replacement, replaceRelease } from './replacement.ts';
+import { type Replacement, replaceRelease, resumeReplacement } from './replacement.ts';
 
 interface OperationsOptions {
   readonly registry: Registry;
@@ -56,7 +58,7 @@ export class Operations {
   delete(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
-      registry.get(id);
+      registry.commit(id, { wanted: 'stopped' });
       const stop = await this.#stopIfRunning(id, actor);
       const { current_release } = registry.get(id);
       registry.remove(id);
@@ -128,6 +130,30 @@ export class Operations {
     });
   }
 
+  /** Brings to an end what an agent was doing with a service when it died. */
+  finish(id: string): Promise<void> {
+    return this.#turn(id, async () => {
+      const { under_way } = this.#options.registry.get(id);
+      if (under_way === null) return;
+      const { release, actor, is_deployment } = under_way;
+      const note = (type: 'deployment.succeeded' | 'deployment.failed', message: string) =>
+        is_deployment && this.#record(type, id, actor, message, release);
+      this.#record(
+        'deployment.resumed',
+        id,
+        actor,
+        `The start of release ${release} was taken up again`,
+        release,
+      );
+      try {
+        await resumeReplacement(this.#options, id, under_way);
+        note('deployment.succeeded', `Release ${release} is current`);
+      } catch (error) {
+        note('deployment.failed', errorMessage(error));
+      }
+    });
+  }
+
   /** Stops everything that runs, because the agent ends: the next agent starts it again. */
   async stopAll(actor: string): Promise<void> {
     const { registry, supervisor } = this.#options;
@@ -191,7 +217,8 @@ export class Operations {
       : registry.create(id, spec, reason, actor).current_release;
     this.#record('deployment.started', id, actor, `Deployment of release ${release} started`, release);
     try {
-      const done = await replaceRelease(this.#options, id, release, actor);
+      failPoint('deploy.release_written');
+      const done = await replaceRelease(this.#options, id, { release, actor, is_deployment: true });
       this.#record('deployment.succeeded', id, actor, `Release ${release} is current`, release);
       return this.#result(id, 'deployed', `Service deployed as release ${release}`, done);
     } catch (error) {
@@ -203,7 +230,7 @@ export class Operations {
   async #replace(id: string, release: number, actor: string): Promise<Replacement> {
     const { registry, supervisor } = this.#options;
     supervisor.check(id, registry.release(id, release).spec);
-    return replaceRelease(this.#options, id, release, actor);
+    return replaceRelease(this.#options, id, { release, actor, is_deployment: false });
   }
 
   async #stopIfRunning(id: string, actor: string): Promise<StopReport | null> {
@@ -241,7 +268,7 @@ export class Operations {
     const { process, current_release } = this.#options.registry.get(id);
     return {
       status,
-      ...(process && { pid: process.pid }),
+      ...(process && { pid: pidOf(process) }),
       message,
       service: id,
       release: current_release,

@@ -1,6 +1,8 @@
 import type { StopReport } from '../contract/answers.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
+import { failPoint } from '../lib/fail_point.ts';
 import type { Registry } from '../services/registry.ts';
+import type { Service, UnderWay } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
 
@@ -16,37 +18,73 @@ interface Parts {
   readonly supervisor: Supervisor;
 }
 
+/** Which release is to run instead of what does, and who wants it. */
+export type ReplacementOrder = Pick<UnderWay, 'release' | 'actor' | 'is_deployment'>;
+
 /**
- * Replaces what runs of a service by `release` and makes that the current one. The old process ends before the new one
- * starts: both may want the same port. Callers have checked that the new one can be started. When the new one fails, the old release is started again,
- * the current release stays what it was, and the error says what runs now in its field `restored`.
+ * Replaces what runs of a service by a release and makes that the current one. The old process ends before the new one
+ * starts: both may want the same port. Callers have checked that the new one can be started. When the new one fails, the
+ * old release is started again, the current release stays what it was, and the error says what runs now in its field
+ * `restored`. What is about to happen is written down first, so that another agent can bring it to an end.
  */
-export async function replaceRelease(
-  parts: Parts,
-  id: string,
-  release: number,
-  actor: string,
-): Promise<Replacement> {
+export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder): Promise<Replacement> {
+  const { process } = parts.registry.get(id);
+  const before = process && { release: process.release, instance_id: process.instance_id };
+  const under_way = { ...order, before, was_resumed: false };
+  parts.registry.update(id, { under_way });
+  return proceed(parts, id, under_way);
+}
+
+/**
+ * Brings a replacement to an end that an agent was in when it died, from wherever it got to. Where that happened twice,
+ * what ran before is started instead, and this throws `deployment_interrupted`.
+ */
+export async function resumeReplacement(parts: Parts, id: string, found: UnderWay): Promise<Replacement> {
+  if (found.was_resumed) return giveUp(parts, id, found);
+  const under_way = { ...found, was_resumed: true };
+  parts.registry.update(id, { under_way });
+  return proceed(parts, id, under_way);
+}
+
+async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<Replacement> {
   const { registry, supervisor } = parts;
+  const { release, before, actor } = under_way;
   const target = registry.release(id, release);
-  const before = registry.get(id).process;
-  const served = before && registry.release(id, before.release);
-  const stop = served && (await supervisor.stop(id, served.spec.stop, { reason: 'stopped', actor }));
+  const old = isOld(registry.get(id), under_way) ? registry.release(id, before?.release ?? 0) : null;
+  const stop = old && (await supervisor.stop(id, old.spec.stop, { reason: 'stopped', actor }));
+  failPoint('deploy.old_stopped');
   try {
-    const pid = await supervisor.start({ service: id, release, spec: target.spec, actor });
+    const pid = await runTarget(parts, id, target, actor);
+    failPoint('deploy.started');
     settle(registry, id, target, null);
-    registry.commit(id, { wanted: 'running', current_release: release });
+    failPoint('deploy.settled');
+    registry.commit(id, { wanted: 'running', current_release: release, under_way: null });
     return { pid, stop };
   } catch (error) {
     settle(registry, id, target, errorMessage(error));
+    const restored = await restore(parts, id, under_way);
+    registry.commit(id, { under_way: null });
     if (!(error instanceof DavitError)) throw error;
-    const restored = served && served.release !== release ? await restore(parts, id, served, actor) : null;
-    throw new DavitError(error.code, error.message, {
-      ...error,
-      cause: error,
-      fields: { ...error.fields, restored },
-    });
+    const fields = { ...error.fields, restored };
+    throw new DavitError(error.code, error.message, { ...error, cause: error, fields });
   }
+}
+
+/** Whether what runs is what is to be replaced, and not yet what replaces it. */
+function isOld({ process }: Service, { before }: UnderWay): boolean {
+  return process !== null && process.instance_id === before?.instance_id;
+}
+
+/** Starts a release or, where an agent that died has started it, waits until that is proved. */
+function runTarget(
+  parts: Parts,
+  id: string,
+  { release, spec }: StoredRelease,
+  actor: string,
+): Promise<number> {
+  const { registry, supervisor } = parts;
+  if (registry.get(id).process !== null) return supervisor.finishStart(id, spec);
+  return supervisor.start({ service: id, release, spec, actor });
 }
 
 /** A release is settled by its first start; that it fails later does not make it a release that never ran. */
@@ -60,11 +98,29 @@ function settle(
   registry.settleRelease(id, release, cause === null ? 'succeeded' : 'failed', cause);
 }
 
-async function restore({ supervisor }: Parts, id: string, { release, spec }: StoredRelease, actor: string) {
+/** Starts again what ran before, unless that is what has just failed. */
+async function restore({ registry, supervisor }: Parts, id: string, { release, before, actor }: UnderWay) {
+  if (before === null || before.release === release) return null;
+  const { spec } = registry.release(id, before.release);
   try {
-    return { release, pid: await supervisor.start({ service: id, release, spec, actor }) };
+    const pid = await supervisor.start({ service: id, release: before.release, spec, actor });
+    return { release: before.release, pid };
   } catch {
     // Its own failure is an event; the answer tells of the deploy's.
     return null;
   }
+}
+
+/** An agent died in this twice, so this may be why: it is not tried a third time. */
+async function giveUp(parts: Parts, id: string, under_way: UnderWay): Promise<never> {
+  const { registry, supervisor } = parts;
+  const message = `release ${under_way.release} was given up: the agent died twice while it replaced what ran`;
+  const target = registry.release(id, under_way.release);
+  const { process } = registry.get(id);
+  if (process !== null && !isOld(registry.get(id), under_way) && process.release === under_way.release)
+    await supervisor.stop(id, target.spec.stop, { reason: 'stopped', actor: under_way.actor });
+  settle(registry, id, target, message);
+  if (registry.get(id).process === null) await restore(parts, id, under_way);
+  registry.commit(id, { under_way: null });
+  throw new DavitError('internal', message);
 }

@@ -1,3 +1,4 @@
+import type { ControlGroup } from './control_group.ts';
 import { answersSignals, isDead, type ProcessIdentity, readBootId, readStat } from './identity.ts';
 import type { ProcessTable, SeenProcess } from './process_table.ts';
 
@@ -11,6 +12,8 @@ export interface TreeTarget {
    * behind is still the tree's; without this, only a process that carries the mark is taken for one of the tree then.
    */
   readonly exited?: Promise<unknown>;
+  /** Holds all of the tree, and nothing else; null where there are no control groups. */
+  readonly control_group?: ControlGroup | null;
 }
 
 /** One process of a tree; with its start, so that a pid that is used again is never taken for it. */
@@ -31,10 +34,12 @@ export type Relations = Pick<SeenProcess, 'pid' | 'parent' | 'group' | 'session'
 export type GroupOwner = 'tree' | 'unproved' | 'somebody_else';
 
 /**
- * The living processes of a tree: those in its group or session, those that carry its mark, and all their descendants.
- * What has left the session, lost its parent and cleared its environment cannot be found.
+ * The living processes of a tree: those of its control group or, where it has none, those in its group or session, those
+ * that carry its mark, and all their descendants: what has left the session, lost its parent and cleared its environment
+ * cannot be found then.
  */
 export async function findTree(table: ProcessTable, target: TreeTarget): Promise<TreeMember[]> {
+  if (target.control_group) return membersOf(target.control_group, target.identity.pid);
   const processes = await table.look();
   if (processes === null) return findGroup(target);
   const owner = ownerOfGroup(target);
@@ -43,6 +48,14 @@ export async function findTree(table: ProcessTable, target: TreeTarget): Promise
     if (stat === null || isDead(stat) || stat.start_ticks !== seen.start_ticks) return [];
     const in_group = stat.group === target.identity.pid && owner !== 'somebody_else';
     return [{ pid: stat.pid, start_ticks: stat.start_ticks, in_group }];
+  });
+}
+
+function membersOf(control_group: ControlGroup, group: number): TreeMember[] {
+  return control_group.pids().flatMap((pid) => {
+    const stat = readStat(pid);
+    if (stat === null || isDead(stat)) return [];
+    return [{ pid, start_ticks: stat.start_ticks, in_group: stat.group === group }];
   });
 }
 

@@ -1,13 +1,16 @@
-import { type ChildProcess, type SpawnOptions, spawn as spawnInShell, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import crossSpawn from 'cross-spawn';
 import { DavitError } from '../lib/errors.ts';
 import type { Account } from './account.ts';
 import { asAccount } from './account_switch.ts';
 import { whyTooLong } from './argument_space.ts';
+import { type ExitStatus, statusOfShell, unknownExit } from './exit_status.ts';
 import { type ProcessIdentity, readIdentity } from './identity.ts';
+import type { NewLifeline } from './lifeline.ts';
 import { programPaths, whyNotExecutable } from './program_file.ts';
 import { systemReason } from './system_reason.ts';
+import { type WrappedProgram, wrap } from './wrapper.ts';
 
 /** What is to be started. */
 export interface Program {
@@ -22,18 +25,21 @@ export interface LaunchOptions extends Program {
   /** The descriptors that its output goes to. */
   readonly stdout: number;
   readonly stderr: number;
+  /** Null: its pid and its exit code are known only as long as this agent lives. */
+  readonly lifeline: NewLifeline | null;
 }
 
-/** How a process ended; both are null when nobody saw it. */
-export interface ExitStatus {
-  readonly return_code: number | null;
-  readonly signal: string | null;
-}
-
+/** A process that leads a tree: the wrapper of a program or, where there are no wrappers, the program itself. */
 export interface LaunchedProcess {
   readonly identity: ProcessIdentity;
   /** Resolves when the process is gone. Never rejects. */
   readonly exited: Promise<ExitStatus>;
+}
+
+/** A process that has been made and waits. When the agent dies before it lets it go, it ends without starting anything. */
+export interface HeldProcess extends LaunchedProcess {
+  /** Lets it start the program, and resolves with the pid of that; it may have ended by then. */
+  letGo(): Promise<number>;
 }
 
 /** How long the system may take to say what another account may do, in milliseconds. */
@@ -48,8 +54,8 @@ export function checkLaunch(program: Program): void {
   checkDirectory(cwd);
   if (process.platform === 'win32') return;
   const { file, args } = commandLine(program);
-  const start = asAccount({ file, args, env }, account);
-  const tooLong = whyTooLong([start.file, ...start.args], start.env);
+  const start = asAccount(wrap({ file, args, env }).start, account);
+  const tooLong = whyTooLong([file, ...args], env) ?? whyTooLong([start.file, ...start.args], start.env);
   if (tooLong !== null) throw failure(`argument list too long: ${tooLong}`);
   const paths = programPaths(file, env['PATH'], cwd);
   const found = account.switch_to === null ? findOwn(cwd, paths) : findAs(account, cwd, paths);
@@ -59,24 +65,42 @@ export function checkLaunch(program: Program): void {
 }
 
 /**
- * Starts a program in a session and process group of its own, with nothing to read and its output going to the given
- * descriptors. Throws `spawn_failed` with the system's reason. The process does not keep the agent from ending.
+ * Makes a process, in a session and group of its own, that will run a program under a wrapper once it is let go, with
+ * nothing to read and its output going to the given descriptors. Throws `spawn_failed` with the system's reason. The
+ * process does not keep the agent from ending.
  */
-export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
+export async function launch(options: LaunchOptions): Promise<HeldProcess> {
   const { promise: exited, resolve: end } = Promise.withResolvers<ExitStatus>();
   try {
-    const child = withOrdinaryOomScore(() => start(options));
+    const wrapper = wrap({ ...commandLine(options), env: options.env });
+    const child = withOrdinaryOomScore(() => start(options, wrapper));
     const failed = new Promise((resolve) => child.once('error', resolve));
-    child.once('exit', (return_code, signal) => end({ return_code, signal }));
+    child.once('exit', (code, signal) =>
+      end(code === null ? { return_code: null, signal } : statusOfShell(code)),
+    );
     const { pid } = child;
     if (pid === undefined) throw await failed;
     // On Windows a program that is not found is told of in place of its exit.
-    void failed.then(() => end({ return_code: null, signal: null }));
+    void failed.then(() => end(unknownExit));
     child.unref();
-    return { identity: readIdentity(pid) ?? { pid, start_ticks: '', boot_id: '' }, exited };
+    const identity = readIdentity(pid) ?? { pid, start_ticks: '', boot_id: '' };
+    return { identity, exited, letGo: () => letGo(child, wrapper, options.lifeline, exited) };
   } catch (error) {
     throw explain(error, options);
   }
+}
+
+async function letGo(
+  { pid = 0, stdin }: ChildProcess,
+  { script }: WrappedProgram,
+  lifeline: NewLifeline | null,
+  exited: Promise<unknown>,
+): Promise<number> {
+  // The wrapper may be gone.
+  stdin?.on('error', () => {});
+  stdin?.end(script);
+  const told = lifeline && (await Promise.race([lifeline.told, exited.then(() => lifeline.told)]));
+  return told ?? pid;
 }
 
 const oomScoreFile = '/proc/self/oom_score_adj';
@@ -106,18 +130,23 @@ function readOomScore(): string {
   }
 }
 
-function start(options: LaunchOptions): ChildProcess {
-  const { command, cwd, env, account, stdout, stderr } = options;
-  const settings: SpawnOptions = {
-    cwd,
-    detached: true,
-    stdio: ['ignore', stdout, stderr],
-    windowsHide: true,
-  };
-  if (process.platform === 'win32' && typeof command === 'string')
-    return spawnInShell(command, { ...settings, env, shell: true });
-  const { file, args, ...others } = asAccount({ ...commandLine(options), env }, account);
-  return crossSpawn(file, args, { ...settings, ...others });
+function start(options: LaunchOptions, wrapper: WrappedProgram): ChildProcess {
+  const { cwd, account, stdout, stderr, lifeline } = options;
+  const settings: SpawnOptions = { cwd, detached: true, windowsHide: true };
+  if (process.platform === 'win32') return startOnWindows(options, settings);
+  const { file, args, ...others } = asAccount(wrapper.start, account);
+  const stdio = ['pipe', stdout, stderr, lifeline?.pipe ?? 'ignore', lifeline?.notes ?? 'ignore'] as const;
+  return spawn(file, args, { ...settings, ...others, stdio: [...stdio] });
+}
+
+function startOnWindows(
+  { command, env, stdout, stderr }: LaunchOptions,
+  settings: SpawnOptions,
+): ChildProcess {
+  const all: SpawnOptions = { ...settings, env, stdio: ['ignore', stdout, stderr] };
+  if (typeof command === 'string') return spawn(command, { ...all, shell: true });
+  const [file = '', ...args] = command;
+  return crossSpawn(file, args, all);
 }
 
 function commandLine({ command }: Program): { file: string; args: readonly string[] } {

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import treeKill from 'tree-kill';
 import type { StopReport } from '../contract/answers.ts';
+import { failPoint } from '../lib/fail_point.ts';
 import { findTree, hasGroup, isGone, type TreeMember, type TreeTarget } from './descendants.ts';
 import { isAlive } from './identity.ts';
 import type { ProcessTable } from './process_table.ts';
@@ -23,12 +24,15 @@ const killTimeout = 2_000;
 /** How many looks in a row must find nothing, and how many do while there seems to be somebody in the group. */
 const fewestLooks = 2;
 const mostLooks = 4;
+/** The same for a control group that is not empty although nobody was seen in it: they fork and end too fast. */
+const mostLooksAtGroup = 50;
 /** The longest pause between two looks at processes that are ending, in milliseconds. */
 const longestPause = 50;
 
 /**
  * Ends a whole process tree, whether or not its first process is still there: `signal` to all of it, then SIGKILL to
- * what is left after the timeout, until two looks in a row find nothing. Returns what that took.
+ * what is left after the timeout, until its control group is empty or, where it has none, two looks in a row find
+ * nothing. Returns what that took.
  */
 export async function stopTree(
   table: ProcessTable,
@@ -40,7 +44,8 @@ export async function stopTree(
     ? stopOnWindows(target)
     : new Stop(table, target).run(signal, timeout_ms));
   const duration_ms = Math.round((performance.now() - began) * 10) / 10;
-  return { signal, ...outcome, complete: 'best_effort', duration_ms };
+  const complete = target.control_group ? 'guaranteed' : 'best_effort';
+  return { signal, ...outcome, complete, duration_ms };
 }
 
 /** One stop of one tree. */
@@ -57,16 +62,18 @@ class Stop {
   async run(signal: NodeJS.Signals, timeout: number): Promise<Outcome> {
     void this.#target.exited?.then(() => this.#endPause());
     const asked = await this.#end(signal, timeout);
-    if (asked.left.length === 0) {
+    failPoint('stop.signalled');
+    if (asked.left.length === 0 && this.#isEmpty()) {
       // Whoever is in the group all the same is a zombie, or forks and ends too fast to be seen.
-      signalMembers(this.#target, [], 'SIGKILL');
+      if (!this.#target.control_group) signalMembers(this.#target, [], 'SIGKILL');
       return { ended_by: asked.reached.length > 0 ? 'signal' : 'already_gone', swept: [], survivors: [] };
     }
     const { reached, left } = await this.#end('SIGKILL', killTimeout);
+    failPoint('stop.killed');
     return {
       ended_by: reached.length + left.length > 0 ? 'kill' : 'signal',
       swept: reached.filter((member) => !member.in_group).map(({ pid }) => pid),
-      survivors: left.length === 0 ? [] : (await this.#find()).map(({ pid }) => pid),
+      survivors: left.length === 0 && this.#isEmpty() ? [] : (await this.#find()).map(({ pid }) => pid),
     };
   }
 
@@ -86,10 +93,12 @@ class Stop {
           ? signalMembers(this.#target, left, signal)
           : left.filter(isNew).filter((member) => signalMember(member, signal));
       for (const member of signalled) reached.set(member.pid, member);
+      // At once, so that none of it can start another meanwhile.
+      if (signal === 'SIGKILL') this.#target.control_group?.kill();
       // A process that is halted takes no other signal before it goes on.
       if (signal !== 'SIGKILL') signalMembers(this.#target, left, 'SIGCONT');
       const gone = await this.#untilGone(left, deadline);
-      if (left.length === 0 || !gone || performance.now() >= deadline)
+      if ((left.length === 0 && this.#isEmpty()) || !gone || performance.now() >= deadline)
         return { reached: [...reached.values()], left };
     }
   }
@@ -98,9 +107,18 @@ class Stop {
   async #find(): Promise<TreeMember[]> {
     for (let look = 1; ; look++) {
       const found = await findTree(this.#table, this.#target);
-      const enough = look >= (hasGroup(this.#target) ? mostLooks : fewestLooks);
-      if (found.length > 0 || enough) return found;
+      if (found.length > 0 || this.#isEnough(look)) return found;
     }
+  }
+
+  /** Where there is no control group, to see nobody has to do. */
+  #isEmpty(): boolean {
+    return this.#target.control_group?.isEmpty() ?? true;
+  }
+
+  #isEnough(look: number): boolean {
+    if (this.#target.control_group) return this.#isEmpty() || look >= mostLooksAtGroup;
+    return look >= (hasGroup(this.#target) ? mostLooks : fewestLooks);
   }
 
   /** Looks often at first, for most processes end at once, and less often the longer it takes. */

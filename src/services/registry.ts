@@ -85,6 +85,7 @@ export class Registry {
       last_release: 1,
       runs: 0,
       process: null,
+      under_way: null,
       last_exit: null,
     };
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));

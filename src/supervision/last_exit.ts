@@ -1,26 +1,32 @@
 import { constants } from 'node:os';
-import type { ExitStatus } from '../processes/launch.ts';
+import type { ExitStatus } from '../processes/exit_status.ts';
 import type { LastExit } from '../services/service.ts';
 
-/** How a process that was watched ended: why, and in which words. */
-export function lastExit(reason: LastExit['reason'], status: ExitStatus, startedAt: number): LastExit {
+/** How a process ended: why, and in which words. `startedAt` is null when no agent was there to see it. */
+export function lastExit(reason: LastExit['reason'], status: ExitStatus, startedAt: number | null): LastExit {
   const { signal } = status;
   const at = Date.now();
   const return_code = signal === null ? status.return_code : signalExitCode(signal);
   const wasAsked = reason === 'stopped' || reason === 'agent_stopped';
-  const how = describeEnd(status);
-  const uptime = ((at - startedAt) / 1000).toFixed(1);
-  const message = wasAsked ? `Service was stopped; its process ${how}` : `Process ${how} after ${uptime} s`;
-  return { return_code, signal, at, reason, message };
+  const asked = wasAsked ? 'Service was stopped; its process' : 'Process';
+  const uptime = startedAt === null || wasAsked ? '' : ` after ${((at - startedAt) / 1000).toFixed(1)} s`;
+  const unseen = startedAt === null ? ' while no agent was watching' : '';
+  const memory = reason === 'out_of_memory' ? ', because memory ran out' : '';
+  return {
+    return_code,
+    signal,
+    at,
+    reason,
+    message: `${asked} ${describeEnd(status)}${uptime}${unseen}${memory}`,
+  };
 }
 
 const unseenEnds = {
   host_rebooted: 'Process ended when the host was restarted',
-  start_lost: 'The agent ended while it was starting this service; what it started is not known',
-  ended_unwatched: 'Process ended while no agent was watching; its exit code is not known',
+  start_lost: 'The agent ended before it had started this service',
 } as const satisfies Partial<Record<LastExit['reason'], string>>;
 
-/** The end of a process that nobody saw. */
+/** An end that left no word. */
 export function unseenExit(reason: keyof typeof unseenEnds): LastExit {
   return { return_code: null, signal: null, at: Date.now(), reason, message: unseenEnds[reason] };
 }

@@ -1,32 +1,26 @@
-import { randomUUID } from 'node:crypto';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
+import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import { ownAccount, resolveAccount } from '../processes/account.ts';
-import { Adoption } from '../processes/adopt.ts';
 import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
-import { readBootId } from '../processes/identity.ts';
-import {
-  checkLaunch,
-  type ExitStatus,
-  type LaunchedProcess,
-  launch,
-  type Program,
-} from '../processes/launch.ts';
-import { ProcessTable } from '../processes/process_table.ts';
-import { signalTree } from '../processes/signal.ts';
-import { stopTree } from '../processes/stop.ts';
+import type { ExitStatus } from '../processes/exit_status.ts';
+import { isAlive, readBootId } from '../processes/identity.ts';
+import { checkLaunch, type Program } from '../processes/launch.ts';
+import type { AdoptedTree, PreparedTree, Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
-import type { LastExit, Service, ServiceProcess } from '../services/service.ts';
+import { type LastExit, pidOf, type Service, type ServiceProcess } from '../services/service.ts';
+import { type Instance, type StopOrder, staysUp } from './instance.ts';
 import { lastExit, startsAgain, unseenExit } from './last_exit.ts';
-import { type Capture, type OutputStore, shownLines } from './output.ts';
+import { type OutputStore, shownLines } from './output.ts';
 
 export interface SupervisorOptions {
   readonly registry: Registry;
   readonly events: EventLog;
   readonly output: OutputStore;
+  readonly runtime: Runtime;
   /** The agent's own environment; services get the harmless part of it. */
   readonly agentEnvironment: NodeJS.ProcessEnv;
   /** Names of further variables of the agent that services get. */
@@ -41,29 +35,6 @@ export interface StartOrder {
   readonly actor: string;
 }
 
-/** Why and by whom something is stopped. */
-export interface StopOrder {
-  readonly reason: 'stopped' | 'agent_stopped';
-  readonly actor: string;
-}
-
-/** A stop that is under way. */
-interface Stopping extends StopOrder {
-  readonly report: Promise<StopReport>;
-}
-
-/** The living process tree of a service. */
-interface Instance {
-  readonly service: string;
-  readonly run: number;
-  readonly facts: ServiceProcess;
-  readonly process: LaunchedProcess;
-  readonly capture: Capture;
-  /** Resolves when the process is gone, its leftovers are swept and its output is closed. */
-  readonly ended: Promise<LastExit>;
-  stopping: Stopping | null;
-}
-
 /** How long leftovers of a process that ended by itself get to end. */
 const sweepTimeout = 2_000;
 
@@ -74,8 +45,6 @@ const sweepTimeout = 2_000;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #account = ownAccount();
-  readonly #table = new ProcessTable();
-  readonly #adoption = new Adoption();
   readonly #instances = new Map<string, Instance>();
 
   constructor(options: SupervisorOptions) {
@@ -95,18 +64,26 @@ export class Supervisor {
     const { service, release, spec, actor } = order;
     await this.#instances.get(service)?.ended;
     const instance = await this.#launch(order);
-    const { pid } = instance.facts;
-    if (!(await staysUp(instance, milliseconds(spec.min_uptime)))) throw await this.#exitedEarly(instance);
+    const pid = pidOf(instance.facts);
+    await this.#proveUp(instance, spec);
     this.#options.registry.advance(service, 'started');
     const message = `Service runs as pid ${pid}`;
     this.#options.events.record({ type: 'service.started', service, release, pid, actor, message });
     return pid;
   }
 
+  /** Waits until an instance that was taken up has been up for `min_uptime`, as `start` does. Returns its pid. */
+  async finishStart(service: string, spec: Spec): Promise<number> {
+    const instance = this.#instance(service);
+    await this.#proveUp(instance, spec);
+    return pidOf(instance.facts);
+  }
+
   /** Stops the whole tree of a service that is not stopped and returns what that took. */
   async stop(service: string, stop: Spec['stop'], order: StopOrder): Promise<StopReport> {
     const instance = this.#instance(service);
-    const { pid, release } = instance.facts;
+    const { release } = instance.facts;
+    const pid = pidOf(instance.facts);
     if (this.#options.registry.get(service).state !== 'stopping')
       this.#options.registry.advance(service, 'stop');
     const message = `Sending ${stop.signal} to pid ${pid} and its descendants`;
@@ -119,10 +96,10 @@ export class Supervisor {
       message,
     });
     const limits = { signal: stop.signal, timeout_ms: milliseconds(stop.timeout) };
-    instance.stopping = { ...order, report: stopTree(this.#table, targetOf(instance), limits) };
+    instance.stopping = { ...order, report: this.#options.runtime.stop(instance.tree, limits) };
     const report = await instance.stopping.report;
-    this.#adoption.look();
-    if (report.survivors.includes(pid)) {
+    failPoint('stop.emptied');
+    if (report.survivors.includes(instance.facts.pid)) {
       throw new DavitError(
         'internal',
         `process ${pid} could not be ended: the system does not let go of it yet`,
@@ -133,22 +110,22 @@ export class Supervisor {
   }
 
   /** Sends a signal to every process of the tree and returns how many it reached. */
-  async signal(service: string, signal: NodeJS.Signals): Promise<number> {
-    const reached = await signalTree(this.#table, targetOf(this.#instance(service)), signal);
-    return reached.length;
+  signal(service: string, signal: NodeJS.Signals): Promise<number> {
+    return this.#options.runtime.signal(this.#instance(service).tree, signal);
   }
 
   /** Takes up what an earlier agent left, and returns the services that should run and have to be started again. */
   async takeUp(): Promise<string[]> {
-    const left = this.#options.registry.services().filter((service) => service.state !== 'stopped');
+    const { registry, runtime } = this.#options;
+    const left = registry.services().filter((service) => service.state !== 'stopped');
     await Promise.all(left.map((service) => this.#takeUp(service)));
-    return this.#options.registry
+    runtime.tidy(new Set(registry.services().flatMap(({ process }) => process?.instance_id ?? [])));
+    const isDue = ({ wanted, state, last_exit, under_way }: Service) =>
+      wanted === 'running' && state === 'stopped' && under_way === null && startsAgain(last_exit);
+    return registry
       .services()
-      .filter(
-        ({ wanted, state, last_exit }) =>
-          wanted === 'running' && state === 'stopped' && startsAgain(last_exit),
-      )
-      .map((service) => service.id);
+      .filter(isDue)
+      .map(({ id }) => id);
   }
 
   #instance(service: string): Instance {
@@ -171,28 +148,19 @@ export class Supervisor {
   }
 
   async #launch({ service, release, spec, actor }: StartOrder): Promise<Instance> {
-    const { registry, output } = this.#options;
-    const instanceId = randomUUID();
-    const program = this.#program(service, release, spec, instanceId);
+    const { registry, output, runtime } = this.#options;
+    const instance_id = runtime.newInstanceId();
+    const program = this.#program(service, release, spec, instance_id);
     const run = registry.get(service).runs + 1;
     const capture = output.open(service, run, { release, instance: 1 });
     registry.advance(service, 'start', { runs: run });
     try {
-      const process = await launch({ ...program, stdout: capture.stdout, stderr: capture.stderr });
-      const facts = { ...process.identity, instance_id: instanceId, release, started_at: Date.now() };
-      registry.update(service, { process: facts });
-      return this.#watch({ service, run, facts, process, capture });
+      failPoint('start.prepared');
+      const tree = await runtime.prepare(program, instance_id, capture);
+      const facts = await this.#letGo(service, tree, release);
+      return this.#watch({ service, run, facts, tree, capture });
     } catch (error) {
-      const message = errorMessage(error);
-      const last_exit: LastExit = {
-        return_code: null,
-        signal: null,
-        at: Date.now(),
-        reason: 'start_failed',
-        message,
-      };
-      registry.advance(service, 'ended', { last_exit });
-      this.#options.events.record({ type: 'service.start_failed', service, release, actor, message });
+      this.#noteFailedStart(service, release, actor, errorMessage(error));
       await capture.close();
       throw error;
     } finally {
@@ -200,31 +168,68 @@ export class Supervisor {
     }
   }
 
+  /** Before the program is started stands on disk what proves, later, that it was. */
+  async #letGo(service: string, tree: PreparedTree, release: number): Promise<ServiceProcess> {
+    const { registry } = this.#options;
+    const facts = { ...tree.proof, main_pid: null, release, started_at: Date.now() };
+    registry.update(service, { process: facts });
+    failPoint('start.recorded');
+    const main_pid = await tree.letGo();
+    failPoint('start.let_go');
+    return registry.update(service, { process: { ...facts, main_pid } }).process ?? facts;
+  }
+
+  #noteFailedStart(service: string, release: number, actor: string, message: string): void {
+    const { registry, events } = this.#options;
+    const last_exit: LastExit = {
+      return_code: null,
+      signal: null,
+      at: Date.now(),
+      reason: 'start_failed',
+      message,
+    };
+    registry.advance(service, 'ended', { process: null, last_exit });
+    events.record({ type: 'service.start_failed', service, release, actor, message });
+  }
+
+  async #proveUp(instance: Instance, spec: Spec): Promise<void> {
+    if (!(await staysUp(instance, milliseconds(spec.min_uptime)))) throw await this.#exitedEarly(instance);
+  }
+
   #watch(started: Omit<Instance, 'ended' | 'stopping'>): Instance {
     const { promise, resolve } = Promise.withResolvers<LastExit>();
     const instance: Instance = { ...started, stopping: null, ended: promise };
     this.#instances.set(instance.service, instance);
-    void instance.process.exited.then((status) => this.#end(instance, status)).then(resolve);
+    void instance.tree.exited.then((status) => this.#end(instance, status)).then(resolve);
     return instance;
   }
 
   /** The process is gone: notes how, and clears away what it left. */
   async #end(instance: Instance, status: ExitStatus): Promise<LastExit> {
-    const { service, facts, stopping } = instance;
+    const { service, facts, stopping, tree } = instance;
+    const { runtime } = this.#options;
     if (stopping !== null) await stopping.report;
-    const wasStarting = this.#options.registry.get(service).state === 'starting';
-    const reason = stopping?.reason ?? (wasStarting ? 'start_failed' : 'exited');
+    const reason = stopping?.reason ?? this.#reasonOf(service, facts, status);
     const exit = lastExit(reason, status, facts.started_at);
     // A service whose process died says so at once; one that is being stopped is stopped when nothing is left of it.
     if (stopping === null) {
       this.#noteEnd(instance, exit);
-      await stopTree(this.#table, targetOf(instance), { signal: 'SIGTERM', timeout_ms: sweepTimeout });
+      await runtime.stop(tree, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
     }
     await instance.capture.close();
     if (stopping !== null) this.#noteEnd(instance, exit);
-    if (this.#instances.get(service)?.facts.instance_id === facts.instance_id)
-      this.#instances.delete(service);
+    failPoint('stop.noted');
+    void runtime.forget(facts.instance_id, tree.control_group);
+    if (this.#instances.get(service) === instance) this.#instances.delete(service);
     return exit;
+  }
+
+  #reasonOf(service: string, facts: ServiceProcess, { signal }: ExitStatus): LastExit['reason'] {
+    if (this.#options.registry.get(service).state === 'starting') return 'start_failed';
+    const { pid, main_pid } = facts;
+    const forMemory =
+      signal === 'SIGKILL' && this.#options.runtime.wasKilledForMemory(facts, [pid, main_pid]);
+    return forMemory ? 'out_of_memory' : 'exited';
   }
 
   #noteEnd({ service, facts, stopping }: Instance, last_exit: LastExit): void {
@@ -234,7 +239,7 @@ export class Supervisor {
       type: stopping === null ? 'service.exited' : 'service.stopped',
       service,
       release: facts.release,
-      pid: facts.pid,
+      pid: pidOf(facts),
       message: last_exit.message,
       ...(stopping && { actor: stopping.actor }),
     });
@@ -249,60 +254,55 @@ export class Supervisor {
 
   async #takeUp(service: Service): Promise<void> {
     const { process: facts } = service;
-    if (facts === null) return this.#noteLostStart(service);
-    const process = this.#adoption.adopt(facts);
-    if (process === null) return this.#noteDeathInAbsence(service, facts);
-    const spec = this.#options.registry.release(service.id, facts.release).spec;
-    const capture = this.#options.output.adopt(service.id, service.runs, {
-      release: facts.release,
-      instance: 1,
-    });
-    this.#watch({ service: service.id, run: service.runs, facts, process, capture });
-    if (service.state === 'starting') this.#options.registry.advance(service.id, 'started');
-    const { pid, release } = facts;
-    const message = `Service was found running as pid ${pid} and is watched again`;
-    this.#options.events.record({ type: 'service.adopted', service: service.id, release, pid, message });
-    if (service.state === 'stopping')
-      await this.stop(service.id, spec.stop, { reason: 'stopped', actor: 'agent' });
+    if (facts === null) return this.#noteLostStart(service.id);
+    const tree = this.#options.runtime.adopt(facts);
+    if (tree === null) return this.#noteDeathInAbsence(service, facts);
+    await this.#adopt(service, tree, facts);
+    const order = stopInProgress(service);
+    if (order === null || !this.#instances.has(service.id)) return;
+    const { spec } = this.#options.registry.release(service.id, facts.release);
+    await this.stop(service.id, spec.stop, order);
   }
 
-  /** The agent died while it started this one: no process is known. */
-  #noteLostStart({ id }: Service): void {
+  async #adopt({ id, runs: run, state }: Service, tree: AdoptedTree, before: ServiceProcess): Promise<void> {
+    const { registry, output, events } = this.#options;
+    const main_pid = before.main_pid ?? (await tree.told);
+    if (main_pid === null && !isAlive(before)) return this.#noteLostStart(id);
+    const facts = { ...before, main_pid };
+    registry.update(id, { process: facts });
+    const capture = output.adopt(id, run, { release: facts.release, instance: 1 });
+    this.#watch({ service: id, run, facts, tree, capture });
+    if (state === 'starting') registry.advance(id, 'started');
+    const pid = pidOf(facts);
+    const message = `Service was found running as pid ${pid} and is watched again`;
+    events.record({ type: 'service.adopted', service: id, release: facts.release, pid, message });
+  }
+
+  /** The agent died before it let this one start anything. */
+  #noteLostStart(id: string): void {
     const last_exit = unseenExit('start_lost');
-    this.#options.registry.advance(id, 'ended', { last_exit });
+    this.#options.registry.advance(id, 'ended', { process: null, last_exit });
     this.#options.events.record({ type: 'service.start_failed', service: id, message: last_exit.message });
   }
 
   async #noteDeathInAbsence(service: Service, facts: ServiceProcess): Promise<void> {
-    const rebooted = readBootId() !== facts.boot_id;
-    const last_exit = unseenExit(rebooted ? 'host_rebooted' : 'ended_unwatched');
-    const { message } = last_exit;
+    const { registry, events, runtime } = this.#options;
     const { id } = service;
-    this.#options.registry.advance(id, 'ended', { process: null, last_exit });
-    this.#options.events.record({
-      type: 'service.exited',
-      service: id,
-      release: facts.release,
-      pid: facts.pid,
-      message,
-    });
-    const target = { identity: facts, instance_id: facts.instance_id };
-    if (!rebooted) await stopTree(this.#table, target, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
+    const rebooted = readBootId() !== facts.boot_id;
+    const { pid: main_pid, exit: status } = runtime.notesOf(facts.instance_id);
+    if (main_pid === null && facts.main_pid === null && !rebooted) return this.#noteLostStart(id);
+    const reason = stopInProgress(service)?.reason ?? this.#reasonOf(id, facts, status);
+    const last_exit = rebooted ? unseenExit('host_rebooted') : lastExit(reason, status, null);
+    const { message } = last_exit;
+    const { release } = facts;
+    registry.advance(id, 'ended', { process: null, last_exit });
+    events.record({ type: 'service.exited', service: id, release, pid: pidOf(facts), message });
+    if (!rebooted) await runtime.sweep(facts, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
   }
 }
 
-function targetOf({ facts, process: { exited } }: Instance) {
-  return { identity: facts, instance_id: facts.instance_id, exited };
-}
-
-/** Whether the process is still there after `duration` milliseconds. */
-async function staysUp(instance: Instance, duration: number): Promise<boolean> {
-  if (duration === 0) return true;
-  const { promise: survived, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(true), duration - (Date.now() - instance.facts.started_at));
-  try {
-    return await Promise.race([survived, instance.process.exited.then(() => false)]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** The stop that an earlier agent was about to make, or in the midst of; null when there was none. */
+function stopInProgress({ state, wanted, under_way }: Service): StopOrder | null {
+  if (under_way !== null || (state !== 'stopping' && wanted === 'running')) return null;
+  return { reason: wanted === 'running' ? 'agent_stopped' : 'stopped', actor: 'agent' };
 }

@@ -77,7 +77,7 @@ test('lines that a service writes while no agent runs are there for the next one
   );
 });
 
-test('a service that died while no agent ran is stopped, and its pid is left alone', async () => {
+test('a service that died while no agent ran is stopped, and it is known how it ended', async () => {
   const first = await startAgent({ data });
   await first.call('POST', '/service/web/deploy', sleeper);
   const pid = await pidOf(first, 'web');
@@ -87,7 +87,8 @@ test('a service that died while no agent ran is stopped, and its pid is left alo
   await using second = await startAgent({ data });
   const { body } = await second.call('GET', '/service/web/status');
   assert.equal(body.status, 'stopped');
-  assert.equal(body.return_code, null);
+  assert.equal(body.return_code, 137);
+  assert.equal(body.signal, 'SIGKILL');
   assert.match(body.message, /no agent was watching/);
 });
 
@@ -281,6 +282,6 @@ test('a start that an agent did not live to see the end of can be made again', a
   await using second = await startAgent({ data });
   const { body } = await second.call('GET', '/service/web/status');
   assert.equal(body.status, 'stopped');
-  assert.match(body.message, /while it was starting/);
+  assert.match(body.message, /before it had started this service/);
   assert.equal((await second.call('POST', '/api/v1/services/web/start')).body.status, 'started');
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -5,11 +6,15 @@ import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Account, resolveAccount } from '../../src/processes/account.ts';
 import { buildEnvironment } from '../../src/processes/environment.ts';
-import { type ExitStatus, type LaunchedProcess, launch, type Program } from '../../src/processes/launch.ts';
+import type { ExitStatus } from '../../src/processes/exit_status.ts';
+import { type LaunchedProcess, launch, type Program } from '../../src/processes/launch.ts';
+import { Lifelines } from '../../src/processes/lifeline.ts';
 import { isRunning, processesWith, until } from './system.ts';
 
 export interface LaunchedTree extends LaunchedProcess {
   readonly instance_id: string;
+  /** The program itself, as the first process is its wrapper. */
+  readonly pid: number;
   /** What it has written so far, both streams. */
   output(): string;
   /** Resolves when it has written this line. */
@@ -53,8 +58,16 @@ export async function launchTree(
   const output = () => readFileSync(file, 'utf8');
   const announced = () => [...output().matchAll(/^child (\d+)$/gm)].map(([, pid]) => Number(pid));
   const program = programOf(command, { ...options, instance_id });
-  const started = await launch({ ...program, stdout: descriptor, stderr: descriptor });
+  const lifeline = new Lifelines(join(folder, 'lifelines'), assert.fail).open(instance_id);
+  const { letGo, ...started } = await launch({
+    ...program,
+    stdout: descriptor,
+    stderr: descriptor,
+    lifeline,
+  });
+  lifeline?.release();
   closeSync(descriptor);
+  const pid = await letGo();
   t.after(() => {
     const marked = processesWith(`DAVIT_INSTANCE_ID=${instance_id}`);
     for (const pid of [started.identity.pid, ...announced(), ...marked]) if (isRunning(pid)) kill(pid);
@@ -62,6 +75,7 @@ export async function launchTree(
   });
   return {
     ...started,
+    pid,
     instance_id,
     output,
     wrote: (line) => until(`it writes "${line}"`, () => output().split('\n').includes(line)),

@@ -106,9 +106,9 @@ test('a process has the supplementary groups of its user', rootOnly, async (t) =
   const tree = await launchTree(t, ['sh', '-c', 'id -G; id -u; exec sleep 1000'], { account });
   await tree.wrote(String(account.uid));
   assert.equal(tree.output(), `${account.switch_to?.gid} 4 27\n${account.uid}\n`);
-  const status = readFileSync(`/proc/${tree.identity.pid}/status`, 'utf8');
-  assert.match(status, /^Name:\tsleep$/m);
-  assert.match(status, /^CapEff:\t0+$/m);
+  const status = () => readFileSync(`/proc/${tree.pid}/status`, 'utf8');
+  await until('it is the program', () => /^Name:\tsleep$/m.test(status()));
+  assert.match(status(), /^CapEff:\t0+$/m);
 });
 
 test('a process with supplementary groups gets its environment as it stands', rootOnly, async (t) => {
@@ -139,7 +139,7 @@ test('a process with supplementary groups gets its environment as it stands', ro
 test('what gives the supplementary groups does not see the variables of the service', rootOnly, async (t) => {
   const env = { LD_PRELOAD: '/no/such/preload.so' };
   const tree = await launchTree(t, ['sleep', '1000'], { account: memberOf([4]), env });
-  const name = () => readFileSync(`/proc/${tree.identity.pid}/comm`, 'utf8').trim();
+  const name = () => readFileSync(`/proc/${tree.pid}/comm`, 'utf8').trim();
   const complaints = () => tree.output().match(/preload\.so/g)?.length ?? 0;
   // The loader complains in each program that sees the variable.
   await until('the service runs', () => name() === 'sleep' && complaints() > 0);

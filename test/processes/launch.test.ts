@@ -71,20 +71,20 @@ test('a process has three descriptors: nothing to read, and its output', linuxOn
   const server = createServer().listen(0, '127.0.0.1');
   const file = openSync(fileWith('open', ''), 'r');
   t.after(() => server.close());
-  const { identity, wrote } = await launchTree(t, 'echo ready; kill -STOP $$');
+  const { pid, wrote } = await launchTree(t, 'echo ready; kill -STOP $$');
   await wrote('ready');
   assert.ok(file > 2);
   // What whoever started this process left open for everyone is not ours to close.
-  const descriptors = readdirSync(`/proc/${identity.pid}/fd`).filter((fd) => !leftOpen.includes(fd));
+  const descriptors = readdirSync(`/proc/${pid}/fd`).filter((fd) => !leftOpen.includes(fd));
   assert.deepEqual(descriptors, ['0', '1', '2']);
-  const [input, output, errors] = descriptors.map((fd) => readlinkSync(`/proc/${identity.pid}/fd/${fd}`));
+  const [input, output, errors] = descriptors.map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
   assert.equal(input, '/dev/null');
   assert.equal(output, errors);
 });
 
 test('a process has the signals as the system gives them to any', linuxOnly, async (t) => {
-  const { identity } = await launchTree(t, ['sleep', '1000']);
-  const status = readFileSync(`/proc/${identity.pid}/status`, 'utf8');
+  const { pid } = await launchTree(t, ['sleep', '1000']);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   for (const kind of ['SigBlk', 'SigIgn', 'SigCgt']) assert.match(status, new RegExp(`^${kind}:\t0+$`, 'm'));
 });
 
@@ -106,7 +106,13 @@ test('both streams go where they are told to, from the first byte to the last', 
   const out = fileWith('out', '');
   const errors = fileWith('errors', '');
   const program = programOf('echo first; echo second >&2; echo third');
-  const started = await launch({ ...program, stdout: openSync(out, 'a'), stderr: openSync(errors, 'a') });
+  const started = await launch({
+    ...program,
+    stdout: openSync(out, 'a'),
+    stderr: openSync(errors, 'a'),
+    lifeline: null,
+  });
+  await started.letGo();
   t.after(() => started.exited);
   await exitOf(started);
   assert.equal(readFileSync(out, 'utf8'), 'first\nthird\n');
@@ -118,7 +124,7 @@ test('how a process ended is known', async (t) => {
   assert.deepEqual(await exitOf(exits), { return_code: 7, signal: null });
   assert.equal(exits.output(), 'cannot find the database\n');
   const killed = await launchTree(t, ['sleep', '1000']);
-  process.kill(killed.identity.pid, 'SIGUSR1');
+  process.kill(killed.pid, 'SIGUSR1');
   assert.deepEqual(await exitOf(killed), { return_code: null, signal: 'SIGUSR1' });
 });
 
@@ -126,7 +132,7 @@ test('a server listens on the port that its environment names', async (t) => {
   const tree = await launchFixture(t, 'http_server.mjs', [], { env: { PORT: '0' } });
   const [, port] = /^port (\d+)$/m.exec(tree.output()) ?? [];
   const answer = await fetch(`http://127.0.0.1:${port}/`);
-  assert.equal(await answer.text(), String(tree.identity.pid));
+  assert.equal(await answer.text(), String(tree.pid));
 });
 
 test('a process does not keep its agent from ending, and outlives it', linuxOnly, async () => {
@@ -134,7 +140,8 @@ test('a process does not keep its agent from ending, and outlives it', linuxOnly
   const program = programOf(['sleep', '1000']);
   const script = `
     const { launch } = await import('${launchModule}');
-    const { identity } = await launch({ ...${JSON.stringify(program)}, stdout: 1, stderr: 2 });
+    const { identity, letGo } = await launch({ ...${JSON.stringify(program)}, stdout: 1, stderr: 2, lifeline: null });
+    await letGo();
     console.log(identity.pid);`;
   const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
@@ -152,6 +159,8 @@ interface Refusal {
   readonly options?: () => ProgramOptions;
   readonly reason: string | RegExp;
   /** Where the C library runs it in a shell, so that only the check refuses it. */
+  /** The exit code where it goes wrong only when it is started all the same. */
+  readonly ends?: number;
   readonly checkOnly?: boolean;
   readonly skip?: string | boolean;
 }
@@ -188,32 +197,38 @@ const refusals: readonly Refusal[] = [
   },
   {
     title: 'a program that is not in PATH',
+    ends: 127,
     command: ['no-such-program'],
     reason: 'no-such-program: no such file in PATH',
   },
   {
     title: 'a program at a path that does not exist',
+    ends: 127,
     command: ['/no/such/program'],
     reason: '/no/such/program: no such file or directory',
   },
   {
     title: 'a program at a path from the working directory that does not exist',
+    ends: 127,
     command: ['./absent'],
     options: () => ({ cwd: folder }),
     reason: `${join(folder, 'absent')}: no such file or directory`,
   },
   {
     title: 'a program that is a directory',
+    ends: 126,
     command: [folder],
     reason: `${folder}: is not a file`,
   },
   {
     title: 'a program without the right to execute it',
+    ends: 126,
     command: [fileWith('text', 'echo hello', 0o644)],
     reason: `${join(folder, 'text')}: permission denied`,
   },
   {
     title: 'a program that its user may not execute',
+    ends: 126,
     command: [fileWith('private', '#!/bin/sh\n', 0o700)],
     options: nobody,
     reason: `${join(folder, 'private')}: permission denied for user nobody`,
@@ -221,6 +236,7 @@ const refusals: readonly Refusal[] = [
   },
   {
     title: 'a program in a directory that its user may not enter',
+    ends: 126,
     command: [join(closed, 'program')],
     options: nobody,
     reason: `${join(closed, 'program')}: permission denied for user nobody`,
@@ -228,11 +244,13 @@ const refusals: readonly Refusal[] = [
   },
   {
     title: 'a script whose interpreter does not exist',
+    ends: 127,
     command: [fileWith('script', '#!/no/such/interpreter -x\necho hello\n')],
     reason: `${join(folder, 'script')}: its first line names the interpreter /no/such/interpreter: no such file or directory`,
   },
   {
     title: 'a script with the line ends of Windows',
+    ends: 127,
     command: [fileWith('windows', '#!/bin/sh\r\necho hello\r\n')],
     reason: /the interpreter \/bin\/sh: no such file or directory \(the line ends in a carriage return\)/,
   },
@@ -245,6 +263,7 @@ const refusals: readonly Refusal[] = [
   },
   {
     title: 'a program for a system with another loader',
+    ends: 127,
     command: [fileWith('loader', otherLoader)],
     reason: /it was built for a system with the loader \S+no-linux\S+: no such file or directory$/,
     skip: otherLoader.equals(sleepProgram) && 'the programs of this host have another loader',
@@ -280,10 +299,10 @@ if (isRoot) {
   chownSync(closed, 0, 0);
 }
 
-for (const { title, command = ['true'], options, reason, checkOnly, skip } of refusals) {
+for (const { title, command = ['true'], options, reason, checkOnly, ends, skip } of refusals) {
   test(`${title}: refused with the reason, before and at the start`, {
     skip: linuxOnly.skip || skip || false,
-  }, async () => {
+  }, async (t) => {
     const program = programOf(command, options?.());
     const sentence = (error: unknown) => {
       const { code, message } = error as { code: string; message: string };
@@ -294,7 +313,9 @@ for (const { title, command = ['true'], options, reason, checkOnly, skip } of re
     };
     assert.throws(() => checkLaunch(program), sentence);
     if (checkOnly) return;
-    await assert.rejects(launch({ ...program, stdout: nowhere, stderr: nowhere }), sentence);
+    if (ends !== undefined)
+      return assert.equal((await exitOf(await launchTree(t, command, options?.()))).return_code, ends);
+    await assert.rejects(launch({ ...program, stdout: nowhere, stderr: nowhere, lifeline: null }), sentence);
   });
 }
 
@@ -324,7 +345,7 @@ test('a user with as many processes as it may have: refused with the reason', {
     const { checkLaunch, launch } = await import('${module}');
     const program = ${JSON.stringify(program)};
     try { checkLaunch(program) } catch (error) { console.log(error.message) }
-    await launch({ ...program, stdout: 2, stderr: 2 }).catch((error) => console.log(error.message));`;
+    await launch({ ...program, stdout: 2, stderr: 2, lifeline: null }).catch((error) => console.log(error.message));`;
   const args = ['--nproc=0', process.execPath, '--input-type=module', '-e', script];
   const { stdout } = spawnSync('prlimit', args, { encoding: 'utf8', timeout: 10_000 });
   const sentence =

@@ -10,11 +10,15 @@ const linuxOnly = { skip: process.platform === 'linux' ? false : 'reads /proc' }
 test('a look shows what started before it, with its mark', linuxOnly, async (t) => {
   const table = new ProcessTable();
   for (let round = 0; round < 3; round++) {
-    const { identity, instance_id } = await launchTree(t, ['sleep', '1000']);
-    const seen = (await table.look())?.find(({ pid }) => pid === identity.pid);
-    assert.equal(seen?.start_ticks, identity.start_ticks);
-    assert.equal(seen?.parent, process.pid);
-    assert.equal(seen?.mark, instance_id);
+    const { identity, pid: started, instance_id } = await launchTree(t, ['sleep', '1000']);
+    const processes = (await table.look()) ?? [];
+    const [wrapper, program] = [identity.pid, started].map((pid) =>
+      processes.find((seen) => seen.pid === pid),
+    );
+    assert.equal(wrapper?.start_ticks, identity.start_ticks);
+    assert.equal(wrapper?.parent, process.pid);
+    assert.equal(program?.parent, identity.pid);
+    assert.equal(program?.mark, instance_id);
   }
 });
 
@@ -42,10 +46,10 @@ test('whoever asks at the same time gets the same look', linuxOnly, async () => 
 test('a process that has no environment, or another mark, is not marked', linuxOnly, async (t) => {
   const foreign = ['XDAVIT_INSTANCE_ID=a', 'X=\nDAVIT_INSTANCE_ID=b'];
   for (const variables of [[], foreign]) {
-    const { identity } = await launchTree(t, ['env', '-i', ...variables, 'sleep', '1000']);
-    await until('it runs', () => nameOf(identity.pid) === 'sleep');
+    const { pid: started } = await launchTree(t, ['env', '-i', ...variables, 'sleep', '1000']);
+    await until('it runs', () => nameOf(started) === 'sleep');
     const processes = await new ProcessTable().look();
-    assert.equal(processes?.find(({ pid }) => pid === identity.pid)?.mark, '');
+    assert.equal(processes?.find(({ pid }) => pid === started)?.mark, '');
   }
 });
 
@@ -56,10 +60,10 @@ test('a process that was marked when it was first looked at stays marked', linux
     'trap "exec env -i sleep 1000" USR1; echo ready; while :; do sleep 0.02; done',
   );
   await tree.wrote('ready');
-  const marks = async () => (await table.look())?.find(({ pid }) => pid === tree.identity.pid)?.mark;
+  const marks = async () => (await table.look())?.find(({ pid }) => pid === tree.pid)?.mark;
   assert.equal(await marks(), tree.instance_id);
-  process.kill(tree.identity.pid, 'SIGUSR1');
-  await until('it runs', () => nameOf(tree.identity.pid) === 'sleep');
+  process.kill(tree.pid, 'SIGUSR1');
+  await until('it runs', () => nameOf(tree.pid) === 'sleep');
   assert.equal(await marks(), tree.instance_id);
 });
 

@@ -54,7 +54,7 @@ test('only what ended with the agent or with the host is started again', () => {
   const status = { return_code: 1, signal: null };
   assert.equal(startsAgain(lastExit('agent_stopped', status, started)), true);
   assert.equal(startsAgain(unseenExit('host_rebooted')), true);
-  assert.equal(startsAgain(unseenExit('ended_unwatched')), false);
+  assert.equal(startsAgain(unseenExit('start_lost')), false);
   for (const reason of ['exited', 'stopped', 'start_failed'] as const) {
     assert.equal(startsAgain(lastExit(reason, status, started)), false, reason);
   }

@@ -1,0 +1,199 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { systemErrorCode } from '../lib/errors.ts';
+import { systemReason } from './system_reason.ts';
+
+const prefix = 'davit-';
+
+/** The control group (version 2) of one instance: every process that it ever started is in it, whatever that did to hide. */
+export class ControlGroup {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Puts a process into the group; what it starts from then on is in it, too. Throws when the system refuses it. */
+  add(pid: number): void {
+    writeFileSync(join(this.folder, 'cgroup.procs'), String(pid));
+  }
+
+  /** The pids of all processes in the group and in groups that were made below it. */
+  pids(): number[] {
+    return this.#folders().flatMap(readPids);
+  }
+
+  /** Whether no living process is left in it; also true when the group is gone. */
+  isEmpty(): boolean {
+    return !read(join(this.folder, 'cgroup.events')).includes('populated 1');
+  }
+
+  /** Sends SIGKILL to all of it at once. False where the kernel cannot (before Linux 5.14). */
+  kill(): boolean {
+    try {
+      writeFileSync(join(this.folder, 'cgroup.kill'), '1', { flag: 'r+' });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Removes the group with those that a service made in it. False while the system still holds it. */
+  remove(): boolean {
+    for (const folder of this.#folders().reverse()) {
+      try {
+        rmdirSync(folder);
+      } catch (error) {
+        if (systemErrorCode(error) !== 'ENOENT') return false;
+      }
+    }
+    return true;
+  }
+
+  /** Parents before their children. */
+  #folders(): string[] {
+    const folders = [this.folder];
+    // The list grows while it is walked.
+    for (const folder of folders) {
+      for (const entry of listFolder(folder)) if (entry.isDirectory()) folders.push(join(folder, entry.name));
+    }
+    return folders;
+  }
+}
+
+/** Where the agent may make control groups, or why it may not. */
+export interface ControlGroupPlace {
+  /** Null where it may not. */
+  readonly folder: string | null;
+  /** Why not, as a sentence; null where it may. */
+  readonly missing: string | null;
+}
+
+/** What decides where control groups may be made. */
+export interface HostFacts {
+  /** /proc/self/mountinfo (proc(5)). */
+  readonly mounts: string;
+  /** /proc/self/cgroup (cgroups(7)). */
+  readonly membership: string;
+  readonly isRoot: boolean;
+  /** Whether systemd runs this host and so owns its control groups. */
+  readonly hasSystemd: boolean;
+}
+
+/** The control groups of the instances of one agent. */
+export class ControlGroups {
+  readonly #folder: string | null;
+  /** Why instances have no control group; null when they have. */
+  readonly missing: string | null;
+
+  constructor(place: ControlGroupPlace) {
+    this.missing = place.missing ?? (place.folder === null ? null : whyUnusable(place.folder));
+    this.#folder = this.missing === null ? place.folder : null;
+  }
+
+  /** Makes the group of a new instance. Throws when the system refuses it. */
+  create(instance: string): ControlGroup | null {
+    if (this.#folder === null) return null;
+    const folder = join(this.#folder, prefix + instance);
+    mkdirSync(folder);
+    return new ControlGroup(folder);
+  }
+
+  /** The groups that are there, by their instances. */
+  list(): Map<string, ControlGroup> {
+    const folder = this.#folder;
+    if (folder === null) return new Map();
+    const names = listFolder(folder).filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix));
+    return new Map(
+      names.map(({ name }) => [name.slice(prefix.length), new ControlGroup(join(folder, name))]),
+    );
+  }
+}
+
+/** The group in a folder that an earlier agent made; null when it is gone. */
+export function findControlGroup(folder: string | null): ControlGroup | null {
+  return folder !== null && existsSync(folder) ? new ControlGroup(folder) : null;
+}
+
+/** Where this process may make control groups. `off`: nowhere, because nobody wants it. */
+export function findControlGroupPlace(mode: 'auto' | 'off'): ControlGroupPlace {
+  if (mode === 'off') return nowhere('control groups are switched off (cgroups: off)');
+  return placeAmong({
+    mounts: read('/proc/self/mountinfo'),
+    membership: read('/proc/self/cgroup'),
+    isRoot: process.geteuid?.() === 0,
+    hasSystemd: existsSync('/run/systemd/system'),
+  });
+}
+
+/**
+ * The agent's own group, if it was given that: systemd owns the groups of its host, and hands over only those of units
+ * with Delegate=yes (systemd.io/CGROUP_DELEGATION).
+ */
+export function placeAmong({ mounts, membership, isRoot, hasSystemd }: HostFacts): ControlGroupPlace {
+  const [, root, mountPoint] = /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(mounts) ?? [];
+  const [, own] = /^0::(\/.*)$/m.exec(membership) ?? [];
+  if (root === undefined || mountPoint === undefined || own === undefined)
+    return nowhere('this host has no control groups of version 2');
+  if (hasSystemd && isRoot && !own.endsWith('.service')) {
+    return nowhere(
+      `the agent was started by hand, in ${basename(own) || 'the root group'}, whose control groups are systemd's: run it as a unit`,
+    );
+  }
+  const inMount = relative(root, own);
+  if (inMount.startsWith('..')) return nowhere('the control group of the agent is not visible to it');
+  return { folder: join(mountPoint, inMount), missing: null };
+}
+
+function nowhere(why: string): ControlGroupPlace {
+  return {
+    folder: null,
+    missing: `${why}; processes that hide from their service may be left over when it is stopped`,
+  };
+}
+
+/** Tries it: only the system knows all that decides it. */
+function whyUnusable(folder: string): string | null {
+  const trial = join(folder, `${prefix}trial-${process.pid}`);
+  try {
+    // Whoever moves a process needs this right on the group that both ends have in common.
+    accessSync(join(folder, 'cgroup.procs'), constants.W_OK);
+    mkdirSync(trial);
+    rmdirSync(trial);
+    return null;
+  } catch (error) {
+    return nowhere(`control groups cannot be made in ${folder} (${systemReason(error)})`).missing;
+  }
+}
+
+function readPids(folder: string): number[] {
+  return read(join(folder, 'cgroup.procs'))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
+}
+
+function listFolder(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,193 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StopReport } from '../contract/answers.ts';
+import { errorMessage } from '../lib/errors.ts';
+import { failPoint } from '../lib/fail_point.ts';
+import { Adoption } from './adopt.ts';
+import {
+  type ControlGroup,
+  type ControlGroupPlace,
+  ControlGroups,
+  findControlGroup,
+} from './control_group.ts';
+import type { TreeTarget } from './descendants.ts';
+import type { ProcessIdentity } from './identity.ts';
+import { wasKilledForMemory } from './kernel_log.ts';
+import { type LaunchedProcess, launch, type Program } from './launch.ts';
+import { Lifelines, type WrapperNotes } from './lifeline.ts';
+import { ProcessTable } from './process_table.ts';
+import { signalTree } from './signal.ts';
+import { type StopOptions, stopTree } from './stop.ts';
+
+/** What proves, also to a later agent, which process tree an instance is. */
+export interface InstanceProof extends ProcessIdentity {
+  /** Stands in the environment of every process of the tree. */
+  readonly instance_id: string;
+  /** The folder of its control group; null when it has none. */
+  readonly control_group: string | null;
+}
+
+/** The process tree of an instance, which this agent watches. */
+export interface ProcessTree extends LaunchedProcess {
+  readonly instance_id: string;
+  readonly control_group: ControlGroup | null;
+}
+
+/** A tree that has been prepared, and starts its program when it is let go. */
+export interface PreparedTree extends ProcessTree {
+  readonly proof: InstanceProof;
+  letGo(): Promise<number>;
+}
+
+/** A tree that was taken up. `told`: the pid of its program, if that has not been read before. */
+export interface AdoptedTree extends ProcessTree {
+  readonly told: Promise<number | null>;
+}
+
+export interface RuntimeOptions {
+  /** The folder of what instances leave for later agents; it belongs to this agent alone. */
+  readonly directory: string;
+  readonly controlGroups: ControlGroupPlace;
+  readonly onProblem: (message: string) => void;
+}
+
+/** How often the removal of a control group is tried; the next agent removes what is left. */
+const mostTries = 20;
+
+/** Starts, takes up, signals and stops the process trees of instances. */
+export class Runtime {
+  readonly #options: RuntimeOptions;
+  readonly #lifelines: Lifelines;
+  readonly #adoption: Adoption;
+  readonly #groups: ControlGroups;
+  readonly #table = new ProcessTable();
+  /** By what the instances of this agent are told from those of others on the same host. */
+  readonly #ownPrefix: string;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.#lifelines = new Lifelines(options.directory, options.onProblem);
+    this.#adoption = new Adoption(this.#lifelines);
+    this.#groups = new ControlGroups(options.controlGroups);
+    const place = realpathSync(options.directory);
+    this.#ownPrefix = `${createHash('sha256').update(place).digest('hex').slice(0, 8)}-`;
+  }
+
+  /** What this host or this account keeps from it, in sentences. */
+  get limitations(): readonly string[] {
+    return this.#groups.missing === null ? [] : [this.#groups.missing];
+  }
+
+  /** An instance id names the agent that it belongs to, and no two are alike. */
+  newInstanceId(): string {
+    return this.#ownPrefix + randomUUID();
+  }
+
+  /**
+   * Makes the process of an instance, which waits until it is let go: what proves it can be written down before it does
+   * anything. An agent that dies before that has started nothing. Throws `spawn_failed`.
+   */
+  async prepare(
+    program: Program,
+    instance_id: string,
+    output: { readonly stdout: number; readonly stderr: number },
+  ): Promise<PreparedTree> {
+    const { stdout, stderr } = output;
+    const lifeline = process.platform === 'win32' ? null : this.#lifelines.open(instance_id);
+    let made: ControlGroup | null = null;
+    try {
+      made = this.#makeGroup(instance_id);
+      const held = await launch({ ...program, stdout, stderr, lifeline });
+      failPoint('start.spawned');
+      const control_group = made && this.#addToGroup(made, held.identity.pid);
+      const proof = { ...held.identity, instance_id, control_group: control_group?.folder ?? null };
+      return { ...held, instance_id, control_group, proof };
+    } catch (error) {
+      made?.remove();
+      this.#lifelines.remove(instance_id);
+      throw error;
+    } finally {
+      lifeline?.release();
+    }
+  }
+
+  /** Takes up what an earlier agent started; null when it cannot be proved to be alive. */
+  adopt(proof: InstanceProof): AdoptedTree | null {
+    const { pid, start_ticks, boot_id, instance_id } = proof;
+    const adopted = this.#adoption.adopt({ pid, start_ticks, boot_id }, instance_id);
+    return adopted && { ...adopted, instance_id, control_group: findControlGroup(proof.control_group) };
+  }
+
+  /** What was written down of an instance: the pid of its program, if that was started, and how it ended. */
+  notesOf(instance_id: string): WrapperNotes {
+    return this.#lifelines.notesOf(instance_id);
+  }
+
+  /** Whether the kernel killed one of these processes of an instance because memory ran out. */
+  wasKilledForMemory(proof: InstanceProof, pids: readonly (number | null)[]): boolean {
+    return wasKilledForMemory(proof, pids);
+  }
+
+  /** Ends the whole tree. Returns what that took. */
+  async stop(tree: ProcessTree, options: StopOptions): Promise<StopReport> {
+    const report = await stopTree(this.#table, targetOf(tree), options);
+    this.#adoption.look();
+    return report;
+  }
+
+  /** Ends what an instance left whose first process is gone. */
+  sweep(
+    { instance_id, control_group, ...identity }: InstanceProof,
+    options: StopOptions,
+  ): Promise<StopReport> {
+    const target = { identity, instance_id, control_group: findControlGroup(control_group) };
+    return stopTree(this.#table, target, options);
+  }
+
+  /** Sends a signal to every process of a tree and returns how many it reached. */
+  async signal(tree: ProcessTree, signal: NodeJS.Signals): Promise<number> {
+    return (await signalTree(this.#table, targetOf(tree), signal)).length;
+  }
+
+  /** Removes what an instance that is gone has left of itself. */
+  async forget(instance_id: string, control_group: ControlGroup | null): Promise<void> {
+    this.#lifelines.remove(instance_id);
+    // The system lets go of a group a moment after the last process of it.
+    for (let tries = 0; control_group && !control_group.remove() && tries < mostTries; tries++)
+      await sleep(50, undefined, { ref: false });
+  }
+
+  /** Removes what is left of all instances but these, and makes ready for new ones. */
+  tidy(instances: ReadonlySet<string>): void {
+    this.#lifelines.keepOnly(instances);
+    for (const [instance, group] of this.#groups.list()) {
+      if (instance.startsWith(this.#ownPrefix) && !instances.has(instance) && group.isEmpty()) group.remove();
+    }
+    this.#lifelines.prepare();
+  }
+
+  #makeGroup(instance_id: string): ControlGroup | null {
+    try {
+      return this.#groups.create(instance_id);
+    } catch (error) {
+      this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);
+      return null;
+    }
+  }
+
+  #addToGroup(group: ControlGroup, pid: number): ControlGroup | null {
+    try {
+      group.add(pid);
+      return group;
+    } catch (error) {
+      this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);
+      group.remove();
+      return null;
+    }
+  }
+}
+
+function targetOf({ identity, instance_id, control_group, exited }: ProcessTree): TreeTarget {
+  return { identity, instance_id, control_group, exited };
+}
