@@ -16,8 +16,9 @@ export interface ServiceManager {
    */
   startWatchdog(isHealthy: () => boolean): () => void;
   /**
-   * Whether the host itself is going down or rebooting. Services then have to be ended in order, for after the agent
-   * comes nothing but the kill of all that is left, with the network gone. False where systemd does not tell.
+   * Whether the host itself is going down or rebooting, or the systemd of the account that the agent runs under.
+   * Services then have to be ended in order, for after the agent comes nothing but the kill of all that is left, with
+   * the network gone. False where systemd does not tell.
    */
   isHostStopping(): Promise<boolean>;
 }
@@ -67,8 +68,14 @@ export function createServiceManager({ environment, onWarning }: ServiceManagerO
       startWatchdog(watchdogPeriod(environment), isHealthy, () => notify('WATCHDOG=1')),
     isHostStopping: async () => {
       if (!socket) return false;
-      const { output } = await run('systemctl', ['is-system-running'], { PATH: path });
-      return output.trim() === 'stopping';
+      const runtime = environment['XDG_RUNTIME_DIR'];
+      const isUser = runtime !== undefined && runtime !== '' && socket.startsWith(`${runtime}/`);
+      const answers = [run('systemctl', ['is-system-running'], { PATH: path })];
+      if (isUser) {
+        const env = { PATH: path, XDG_RUNTIME_DIR: runtime };
+        answers.push(run('systemctl', ['--user', 'is-system-running'], env));
+      }
+      return (await Promise.all(answers)).some(({ output }) => output.trim() === 'stopping');
     },
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -141,6 +141,29 @@ test('outside systemd nothing happens', async () => {
   await manager.stopping();
   manager.startWatchdog(() => assert.fail('it asks whether the agent is healthy'))();
   assert.equal(await manager.isHostStopping(), false);
+});
+
+/** Whether the end of everything is seen where `systemctl` with these words answers "stopping". */
+async function seesEnd(words: string, environment: Readonly<Record<string, string>>): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'davit-systemctl-'));
+  try {
+    const script = `#!/bin/sh\n[ "$*" = '${words}' ] && echo stopping || echo running\n`;
+    await writeFile(join(folder, 'systemctl'), script, { mode: 0o755 });
+    const options = { environment: { PATH: folder, ...environment }, onWarning: failOnWarning };
+    return await createServiceManager(options).isHostStopping();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('the end of the host is seen, and that of the systemd of an account by its own agent', async () => {
+  const system = { NOTIFY_SOCKET: '/run/systemd/notify', XDG_RUNTIME_DIR: '/run/user/0' };
+  const user = { NOTIFY_SOCKET: '/run/user/1000/systemd/notify', XDG_RUNTIME_DIR: '/run/user/1000' };
+  assert.equal(await seesEnd('is-system-running', system), true);
+  assert.equal(await seesEnd('is-system-running', user), true);
+  assert.equal(await seesEnd('--user is-system-running', user), true);
+  assert.equal(await seesEnd('--user is-system-running', system), false);
+  assert.equal(await seesEnd('neither', user), false);
 });
 
 test('where systemd cannot be told, that is one warning and no failure', async () => {
