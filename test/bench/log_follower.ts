@@ -26,6 +26,7 @@ export class LogFollower {
   #isStopped = false;
   #connections = 0;
   #refusals = 0;
+  #skips = 0;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -40,6 +41,11 @@ export class LogFollower {
   /** Answers other than a stream; an agent that is not there gives none. */
   get refusals(): number {
     return this.#refusals;
+  }
+
+  /** How often the agent said that it left something out. */
+  get skips(): number {
+    return this.#skips;
   }
 
   async stop(): Promise<void> {
@@ -90,6 +96,10 @@ export class LogFollower {
     const id = fieldOf(event, 'id: ');
     if (data === null || id === null) return;
     this.#cursor = id;
+    if (fieldOf(event, 'event: ') !== 'line') {
+      this.#skips += 1;
+      return;
+    }
     this.#options.onLine((JSON.parse(data) as { line: string }).line);
   }
 }

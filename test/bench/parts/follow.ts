@@ -35,6 +35,8 @@ interface Phase {
   readonly resident: number;
   readonly open: number;
   readonly bytes: number;
+  /** Milliseconds of questions that had nothing to do with it. */
+  readonly answers: readonly number[];
 }
 
 /** How soon a line reaches who follows, and whether many who follow slow down who writes. */
@@ -115,7 +117,7 @@ async function observe(peer: Davit, seconds: number, process: ChildProcess | nul
     cpu: processorTime(peer.daemonPid),
     at: performance.now(),
   };
-  await sleep(seconds * 1000);
+  const answers = await askForStatus(peer, seconds);
   const took = (performance.now() - before.at) / 1000;
   const written = peer.outputBytes('busy') - before.bytes;
   const { open, bytes } = process === null ? { open: 0, bytes: 0 } : await askAgain(process);
@@ -125,7 +127,19 @@ async function observe(peer: Davit, seconds: number, process: ChildProcess | nul
     resident: memoryOf(peer.daemonPid).resident,
     open,
     bytes: bytes / took,
+    answers,
   };
+}
+
+/** Milliseconds of a question every 50 ms: whether the agent has time for anyone else. */
+async function askForStatus({ agent }: Davit, seconds: number): Promise<number[]> {
+  const answers: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  while (performance.now() < end) {
+    answers.push((await agent.askFor('GET', '/service/busy/status')).milliseconds);
+    await sleep(50);
+  }
+  return answers;
 }
 
 function report(
@@ -137,19 +151,20 @@ function report(
   const share = (during?.rate ?? Number.NaN) / (before?.rate ?? Number.NaN);
   return {
     title: 'Following a log',
-    columns: ['', 'median', 'p99', 'lines or lines/s', 'agent CPU', 'agent RSS', 'received'],
+    columns: ['', 'median', 'p99', 'lines', 'lines/s', 'agent CPU', 'agent RSS', 'received'],
     rows: [
       ...Object.entries(delays).map(([name, list]) => [
-        `line of a ${name} service → client`,
+        `line of a ${name} service, written → received`,
         inMilliseconds(median(list)),
         inMilliseconds(quantile(list, 0.99)),
         `${list.length}`,
       ]),
       ...Object.entries(phases).map(([name, phase]) => [
-        `busy service ${name}`,
+        `a status, busy service ${name}`,
+        inMilliseconds(median(phase.answers)),
+        inMilliseconds(quantile(phase.answers, 0.99)),
         '',
-        '',
-        `${phase.rate.toFixed(0)}/s`,
+        phase.rate.toFixed(0),
         inPercent(phase.share),
         inMebibytes(phase.resident),
         `${inMebibytes(phase.bytes)}/s`,
@@ -172,6 +187,7 @@ function report(
     notes: [
       'A quiet service writes a line every 1 to 2 s, a chatty one every 20 to 100 ms; both clocks are that of the host.',
       `The busy service has the task of ${busyRate} lines/s, each by a write of its own, and catches up what it misses.`,
+      'Meanwhile `GET /service/busy/status` is asked every 50 ms.',
     ],
     samples: { delays, phases },
   };

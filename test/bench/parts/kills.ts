@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Churn } from '../churn.ts';
 import { serviceIds, usingPeers } from '../contenders.ts';
 import { LogFollower } from '../log_follower.ts';
@@ -26,6 +25,11 @@ interface Status {
   readonly pid?: number;
 }
 
+interface Page {
+  readonly lines: readonly { readonly line: string }[];
+  readonly before: string;
+}
+
 interface Outcome {
   readonly ended: number;
   /** What runs and is not shown so, or the other way round, each in words. */
@@ -33,6 +37,7 @@ interface Outcome {
   readonly duplicates: number;
   readonly raw: NumberResult & { readonly written: number };
   readonly followed: NumberResult & { readonly written: number };
+  readonly paged: NumberResult & { readonly written: number };
   readonly reconnections: number;
   readonly killedBeforeAnswer: number;
   readonly churn: Churn['counts'];
@@ -102,6 +107,7 @@ class Trial {
       duplicates,
       raw: sumUp(writers.map((service) => this.#readFiles(service))),
       followed: await this.#readFollowers(),
+      paged: await this.#readAllPages(),
       reconnections: this.#followers.reduce((sum, { follower }) => sum + follower.connections - 1, 0),
       killedBeforeAnswer,
       churn: this.#churn.counts,
@@ -164,10 +170,32 @@ class Trial {
 
   #readFiles(service: string): NumberResult {
     const check = new NumberCheck(service);
-    for (const file of this.#peer.outputFiles(service)) {
-      for (const line of readFileSync(file, 'latin1').split('\n')) if (line !== '') check.read(line);
+    for (const text of this.#peer.output(service)) {
+      for (const line of text.split('\n')) if (line !== '') check.read(line);
     }
     return check.result();
+  }
+
+  /** Page after page from the end to the beginning, each with the cursor of the one before. */
+  async #readPages(service: string): Promise<NumberResult> {
+    const pages: string[][] = [];
+    let cursor = '';
+    for (;;) {
+      const path = `/service/${service}/logs?lines=10000${cursor}`;
+      const { lines, before } = (await this.#peer.agent.askFor<Page>('GET', path)).body;
+      if (lines.length === 0) break;
+      pages.push(lines.map(({ line }) => line));
+      cursor = `&before=${before}`;
+    }
+    const check = new NumberCheck(service);
+    for (const line of pages.reverse().flat()) check.read(line);
+    return check.result();
+  }
+
+  async #readAllPages(): Promise<Outcome['paged']> {
+    const results: NumberResult[] = [];
+    for (const service of this.#services.writers) results.push(await this.#readPages(service));
+    return sumUp(results);
   }
 
   /** The followers get half a minute to read what they have not read yet. */
@@ -179,7 +207,9 @@ class Trial {
 }
 
 function report({ kills, writers, churned, followed }: Scale, outcome: Outcome): Report {
-  const { raw, followed: read } = outcome;
+  const { raw, followed: read, paged } = outcome;
+  const ways = [raw, read, paged];
+  const inAll = (of: (result: NumberResult) => number) => ways.reduce((sum, way) => sum + of(way), 0);
   const zero = (what: string, count: number): Minimum => ({
     what,
     measured: String(count),
@@ -192,11 +222,18 @@ function report({ kills, writers, churned, followed }: Scale, outcome: Outcome):
     rows: [
       ['files as they were written', raw.written, raw.lost, raw.doubled, raw.damaged].map(String),
       [`${followed} followers over the API`, read.written, read.lost, read.doubled, read.damaged].map(String),
+      ['pages over the API', paged.written, paged.lost, paged.doubled, paged.damaged].map(String),
     ],
     minimums: [
       zero('services that ended', outcome.ended),
-      zero('lines lost', raw.lost + read.lost + raw.damaged + read.damaged),
-      zero('lines doubled', raw.doubled + read.doubled),
+      zero(
+        'lines lost',
+        inAll(({ lost, damaged }) => lost + damaged),
+      ),
+      zero(
+        'lines doubled',
+        inAll(({ doubled }) => doubled),
+      ),
       zero('services started a second time', outcome.duplicates),
       zero('services shown other than they are', outcome.wronglyShown.length),
     ],

@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
 import { DavitAgent } from './davit_agent.ts';
 import type { DavitProgram } from './davit_program.ts';
 import type { HttpPeer, PeerSetup, StatusRequest } from './peer.ts';
@@ -78,13 +79,25 @@ export class Davit implements HttpPeer {
     return this.outputFiles(service).reduce((sum, file) => sum + statSync(file).size, 0);
   }
 
-  /** The files that hold the standard output of a service as it was written, a file for each run, oldest first. */
+  /** The files that hold the standard output of a service, a file for each run, oldest first; ended ones may be compressed. */
   outputFiles(service: string): string[] {
     const folder = join(this.agent.data, 'logs', service);
-    return readdirSync(folder)
-      .filter((name) => name.endsWith('stdout'))
+    const names = readdirSync(folder).filter((name) => /\.stdout(\.zst)?$/.test(name));
+    return names
+      .filter((name) => !name.endsWith('.zst') || !names.includes(basename(name, '.zst')))
       .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
       .map((name) => join(folder, name));
+  }
+
+  /** What a service wrote to its standard output, run by run, oldest first. */
+  output(service: string): string[] {
+    try {
+      return this.outputFiles(service).map(readOutput);
+    } catch (error) {
+      // It was compressed just now.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return this.outputFiles(service).map(readOutput);
+    }
   }
 
   statusRequest(service: string): StatusRequest {
@@ -113,4 +126,9 @@ export class Davit implements HttpPeer {
   async #post(path: string, content: unknown): Promise<number> {
     return (await this.agent.askFor('POST', path, content)).milliseconds;
   }
+}
+
+function readOutput(file: string): string {
+  const bytes = readFileSync(file);
+  return (file.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes).toString('latin1');
 }
