@@ -14,6 +14,7 @@ import { addInfo, addLogLevel, addVersion, versionText } from './info.ts';
 import { addKeys } from './keys.ts';
 import { addDelete, addLifecycle, addSignal } from './lifecycle.ts';
 import { addLogs } from './logs.ts';
+import { addPs } from './processes.ts';
 import { addReleases, addRollback } from './releases.ts';
 import { addStatus } from './status.ts';
 import { addSystemd } from './systemd.ts';
@@ -34,6 +35,8 @@ interface Call {
 
 /** Names of the flags that say which agent is meant. */
 const targetFlags = ['url', 'context', 'keyFile', 'caFile', 'certFile', 'certKeyFile', 'timeout'];
+/** What `davit upgrade` finds out by itself: it is for the agent that a unit of this host runs. */
+const targetOfUnit = ['url', 'context', 'data'];
 /** Commands that ask no agent; a flag that names one would be ignored, so it is refused. */
 const withoutAgent = ['agent', 'check', 'token', 'systemd', 'completion', 'version'];
 
@@ -125,6 +128,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addDelete(program, act);
   program.commandsGroup('What is and what was:');
   addStatus(program, act);
+  addPs(program, act);
   addLogs(program, act);
   addReleases(program, act);
   addEvents(program, act);
@@ -152,9 +156,14 @@ function refuseWhatWouldBeIgnored(command: Command, rest: readonly string[]): vo
   if (rest.length > 0 && name !== 'deploy' && name !== 'complete') {
     command.error(`error: davit ${name} takes nothing after --`);
   }
-  if (!withoutAgent.includes(name)) return;
-  const given = targetFlags.find((flag) => command.getOptionValueSourceWithGlobals(flag) === 'cli');
+  const ignored = name === 'upgrade' ? targetOfUnit : targetFlags;
+  if (name !== 'upgrade' && !withoutAgent.includes(name)) return;
+  const given = ignored.find((flag) => command.getOptionValueSourceWithGlobals(flag) === 'cli');
   const flag = command.parent?.options.find((option) => option.attributeName() === given)?.long;
   if (given !== undefined)
-    command.error(`error: davit ${name} asks no agent, so ${flag ?? given} means nothing to it`);
+    command.error(
+      name === 'upgrade'
+        ? `error: davit upgrade is for the agent of a unit of this host, so ${flag ?? given} means nothing to it`
+        : `error: davit ${name} asks no agent, so ${flag ?? given} means nothing to it`,
+    );
 }

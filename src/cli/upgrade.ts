@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { backUpVersion, restoreVersion, stateVersion } from '../lib/database.ts';
+import { backUpVersion } from '../lib/database.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
@@ -17,6 +16,7 @@ import {
   type UpgradeOptions,
 } from './upgrade_plan.ts';
 import { type AgentState, prove, readAgent, steadyServices } from './upgrade_proof.ts';
+import { goBack } from './upgrade_return.ts';
 
 /** What came of an upgrade, as JSON. */
 interface Result {
@@ -30,8 +30,6 @@ interface Result {
 
 /** Milliseconds that an agent gets to become ready and to prove itself, unless --timeout says otherwise. */
 const readyTimeout = 60_000;
-/** Milliseconds that the previous agent gets: the new one may first have to end in order. */
-const returnTimeout = 180_000;
 const defaultUnit = 'davit.service';
 
 export function addUpgrade(program: Command, act: Act): void {
@@ -74,45 +72,37 @@ async function upgrade(run: Run, options: UpgradeOptions): Promise<void> {
 }
 
 async function carryOut(plan: Plan, options: UpgradeOptions, around: Surroundings): Promise<Result> {
-  const { binary, facts, before, version, unit } = plan;
-  const { onStep } = around;
-  const from = before?.version ?? null;
-  const isInPlace = await binary.isStaged();
-  if (isInPlace && binary.isRunBy(facts.pid)) {
-    const hint = isUp(facts) ? '' : `; it is ${facts.state}: systemctl start ${unit.name}`;
-    onStep(`nothing to do: ${binary.path} is this binary already${hint}`);
-    return {
-      upgraded: false,
-      from,
-      to: version,
-      pid: before?.pid ?? null,
-      services: before?.services.size ?? 0,
-    };
-  }
-  if (options.dryRun) {
-    onStep(`it would replace ${binary.path}, which ${unit.name} runs; nothing was changed`);
-    return {
-      upgraded: false,
-      from,
-      to: version,
-      pid: before?.pid ?? null,
-      services: before?.services.size ?? 0,
-    };
+  const { binary, before, version } = plan;
+  const reason = await reasonToStay(plan, options);
+  if (reason !== null) {
+    around.onStep(reason);
+    const [pid, services] = [before?.pid ?? null, before?.services.size ?? 0];
+    return { upgraded: false, from: before?.version ?? null, to: version, pid, services };
   }
   const services = await readSteady(plan, around);
   around.signal.throwIfAborted();
-  backUpBefore(plan);
-  binary.keepPresent(facts.pid);
-  onStep(`${binary.previous} is what ran until now${from === null ? '' : `: ${from}`}`);
   const began = new Date();
+  exchange(plan);
+  around.onStep(`${binary.previous} is what ran until now${before === null ? '' : `: ${before.version}`}`);
+  around.onStep(`${binary.path} is ${version}`);
+  let state: AgentState;
   try {
-    binary.swap();
-    onStep(`${binary.path} is ${version}`);
-    const state = await restartAndProve(plan, version, services, around);
-    return await finish(plan, state, services, onStep);
+    state = await restartAndProve(plan, services, around);
   } catch (error) {
-    throw await goBack(plan, error, services, began, around);
+    throw await goBack({ plan, error, services, began, around });
   }
+  return await finish(plan, state, services, around.onStep);
+}
+
+/** Why nothing is to be changed, or null. */
+async function reasonToStay({ binary, facts, unit }: Plan, options: UpgradeOptions): Promise<string | null> {
+  if ((await binary.isStaged()) && binary.isRunBy(facts.pid)) {
+    const hint = isUp(facts) ? '' : `; it is ${facts.state}: systemctl start ${unit.name}`;
+    return `nothing to do: ${binary.path} is this binary already${hint}`;
+  }
+  return options.dryRun
+    ? `it would replace ${binary.path}, which ${unit.name} runs; nothing was changed`
+    : null;
 }
 
 /** The services that run steadily, which are those that must run on. */
@@ -129,6 +119,19 @@ async function readSteady(
   }
 }
 
+/** Keeps what has to be kept, and puts the new binary in force as the last step of all. */
+function exchange(plan: Plan): void {
+  const { binary, facts } = plan;
+  try {
+    backUpBefore(plan);
+    binary.keepPresent(facts.pid);
+    binary.swap();
+  } catch (cause) {
+    const message = `${binary.path} cannot be replaced, so nothing was changed: ${errorMessage(cause)}`;
+    throw new DavitError('upgrade_refused', message, { cause });
+  }
+}
+
 /** A state that will be migrated is kept before; the migration keeps it again, as it is by then. */
 function backUpBefore({ check }: Plan): void {
   const { data, state_version, next_state_version } = check;
@@ -137,12 +140,10 @@ function backUpBefore({ check }: Plan): void {
 }
 
 async function restartAndProve(
-  plan: Plan,
-  version: string,
+  { unit, client, before, check, version }: Plan,
   services: AgentState['services'],
   { flags, signal, onStep }: Surroundings,
 ): Promise<AgentState> {
-  const { unit, client, before, check } = plan;
   const timeout = flags.timeout === undefined ? readyTimeout : milliseconds(flags.timeout);
   const end = performance.now() + timeout;
   const failure = await unit.restart(timeout, signal);
@@ -171,62 +172,4 @@ async function finish(
     `to go back: davit upgrade --binary ${binary.previous}${unit.name === defaultUnit ? '' : ` --unit ${unit.name}`}`,
   );
   return { upgraded: true, from: before?.version ?? null, to: version, pid, services: services.size };
-}
-
-/** Puts everything back as it was, and returns the error that tells how that went. */
-async function goBack(
-  plan: Plan,
-  error: unknown,
-  services: AgentState['services'],
-  began: Date,
-  { onStep, signal }: Surroundings,
-): Promise<DavitError> {
-  const { unit, binary, before, facts } = plan;
-  const reason = signal.aborted ? 'interrupted' : `the new binary failed: ${firstLine(error)}`;
-  onStep(`${reason}; going back`);
-  const last_lines = await unit.lastLines(began);
-  const fields = signal.aborted ? (signal.reason as DavitError).fields : { last_lines };
-  const fail = (message: string) =>
-    new DavitError('upgrade_failed', `${reason}; ${message}`, { cause: error, fields });
-  try {
-    binary.putBack();
-    onStep(`${binary.path} is the previous binary again`);
-    const { state } = await unit.read();
-    // One that hangs at its start would make the stop wait for its time limit.
-    if (state !== 'active') await unit.kill();
-    await restoreState(plan, onStep);
-    // Whoever had stopped it finds it stopped.
-    const failure = facts.state === 'inactive' ? await unit.stop() : await unit.restart(returnTimeout);
-    if (failure !== null) throw new DavitError('upgrade_failed', failure);
-    const expected = { agentBefore: 0, services, startsAnew: plan.check.stop_services };
-    if (before === null) return fail('the previous binary is back in its place');
-    const isIdle = new AbortController().signal;
-    await prove(unit, () => plan.client(isIdle), { ...expected, version: before.version }, readyTimeout);
-    return fail(`the previous binary is back in its place and runs (${before.version}), with every service`);
-  } catch (second) {
-    const where = unit.isUser ? '--user-unit' : '--unit';
-    return fail(
-      `the previous binary is back in its place, but is not well either: ${firstLine(second)}. See journalctl ${where} ${unit.name}`,
-    );
-  }
-}
-
-/** Brings back the state from before, when the new binary has brought it to a version that the previous cannot read. */
-async function restoreState({ unit, check }: Plan, onStep: (text: string) => void): Promise<void> {
-  const { data, state_version } = check;
-  const file = join(data, 'davit.db');
-  if (state_version === null || !existsSync(file) || stateVersion(file) <= state_version) return;
-  const failure = await unit.stop();
-  if (failure !== null) throw new DavitError('upgrade_failed', `it cannot be stopped: ${failure}`);
-  failPoint('upgrade.stopped');
-  const done = restoreVersion(file, join(data, 'backups'), state_version);
-  if (done === null)
-    throw new DavitError('upgrade_failed', `there is no backup of the state of version ${state_version}`);
-  onStep(
-    `the state is that of ${done.restored} again, from before the migration; the migrated one is kept as ${done.kept}`,
-  );
-}
-
-function firstLine(error: unknown): string {
-  return errorMessage(error).split('\n')[0] ?? '';
 }

@@ -270,4 +270,7 @@ test('without a systemd of the caller there is nothing to restart, and it says w
   assert.deepEqual([code, out], [1, '']);
   assert.match(err, /no systemd of your own on this host .* By hand: put the new binary beside/);
   assert.equal((await person.davit(['upgrade'])).code, 2);
+  const elsewhere = await person.davit(['upgrade', '--binary', '/bin/true', '--url', 'http://127.0.0.1:1']);
+  assert.equal(elsewhere.code, 2);
+  assert.match(elsewhere.err, /for the agent of a unit of this host, so --url means nothing to it/);
 });
