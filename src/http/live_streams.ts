@@ -33,14 +33,15 @@ export class LiveStreams {
   #isClosed = false;
 
   /**
-   * Sends what `produce` gives as server-sent events (text is sent as it stands, see `eventText`), at the pace at which they are read, until either side ends it or
-   * the credential does. Throws `too_many_requests` when there are too many streams, `shutting_down` when there can be no
-   * more, and what `produce` throws at its first step: a question that is wrong in itself is answered as any other.
+   * Sends what `produce` gives as server-sent events (a buffer is sent as it stands, see `eventText`), at the pace at
+   * which they are read, until either side ends it or the credential does. Throws `too_many_requests` when there are too
+   * many streams, `shutting_down` when there can be no more, and what `produce` throws at its first step: a question
+   * that is wrong in itself is answered as any other.
    */
   async send(
     response: Response,
     principal: Principal,
-    produce: (signal: AbortSignal) => AsyncIterable<StreamEvent | string>,
+    produce: (signal: AbortSignal) => AsyncIterable<StreamEvent | Buffer>,
   ): Promise<void> {
     if (this.#isClosed) throw new DavitError('shutting_down', 'the agent is stopping');
     this.#refuseTooMany(principal);
@@ -97,7 +98,7 @@ export function eventText({ event, id, data }: StreamEvent): string {
 
 async function pump(
   { response, end: { signal } }: OpenStream,
-  events: AsyncIterable<StreamEvent | string>,
+  events: AsyncIterable<StreamEvent | Buffer>,
 ): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
   try {
@@ -105,7 +106,7 @@ async function pump(
     await Promise.race([next, nextTurn()]);
     begin(response);
     for (let step = await next; !step.done && !signal.aborted; step = await next) {
-      const taken = response.write(typeof step.value === 'string' ? step.value : eventText(step.value));
+      const taken = response.write(Buffer.isBuffer(step.value) ? step.value : eventText(step.value));
       if (!taken) await once(response, 'drain', { signal }).catch(() => undefined);
       if (signal.aborted) return;
       next = iterator.next();

@@ -19,7 +19,7 @@ export function logHandler(
   registry: Registry,
   streams: LiveStreams,
 ): Handler<(typeof contract)['serviceLogs']> {
-  const texts = new WeakMap<LogBatch, string>();
+  const texts = new WeakMap<LogBatch, Buffer>();
   return async ({ path, query, principal, request, response }) => {
     registry.get(path.id);
     const wanted = readQuery(query);
@@ -35,7 +35,7 @@ export function logHandler(
     await streams.send(response, principal, async function* (signal) {
       for await (const batch of logs.follow(path.id, wanted, begin, signal)) {
         // Many readers get the same batch.
-        const text = texts.get(batch) ?? batchText(batch);
+        const text = texts.get(batch) ?? Buffer.from(batchText(batch));
         texts.set(batch, text);
         yield text;
       }

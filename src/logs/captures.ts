@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { RunCapture } from './run_capture.ts';
 
 /** How often files that are written to are looked at, in milliseconds. */
@@ -9,6 +9,7 @@ export class Captures {
   readonly #live = new Set<RunCapture>();
   readonly #awake = new Set<RunCapture>();
   readonly #growth = new EventEmitter().setMaxListeners(0);
+  readonly #counts = new Map<string, number>();
   readonly #onGrowth: (service: string) => void;
   #timer: NodeJS.Timeout | undefined;
 
@@ -19,7 +20,7 @@ export class Captures {
 
   add(capture: RunCapture): void {
     this.#live.add(capture);
-    this.#growth.emit(capture.service);
+    this.#tell(capture.service);
   }
 
   /** Takes the last note of a run, of which nothing more comes. */
@@ -27,7 +28,7 @@ export class Captures {
     this.#live.delete(capture);
     this.#awake.delete(capture);
     capture.close();
-    this.#growth.emit(capture.service);
+    this.#tell(capture.service);
   }
 
   /** Looks at a run now, and again until it is quiet. */
@@ -37,9 +38,23 @@ export class Captures {
     this.#lookAt([capture]);
   }
 
-  /** Resolves when more of a service has been written, or `signal` ends the wait. */
-  async grown(service: string, signal: AbortSignal): Promise<void> {
-    await once(this.#growth, service, { signal }).catch(() => undefined);
+  /** How often a service has grown: what has been read to its end has no more while this stays. */
+  growthOf(service: string): number {
+    return this.#counts.get(service) ?? 0;
+  }
+
+  /** Resolves when a service has grown more often than that, or `signal` ends the wait. */
+  async grownSince(service: string, count: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.growthOf(service) !== count) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        this.#growth.off(service, end);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      this.#growth.on(service, end);
+      signal.addEventListener('abort', end);
+    });
   }
 
   /** Notes the sizes once more and looks no longer; what runs writes on. */
@@ -64,7 +79,12 @@ export class Captures {
     // Who waits is told when all of its runs have been looked at.
     for (const service of grown) {
       this.#onGrowth(service);
-      this.#growth.emit(service);
+      this.#tell(service);
     }
+  }
+
+  #tell(service: string): void {
+    this.#counts.set(service, this.growthOf(service) + 1);
+    this.#growth.emit(service);
   }
 }

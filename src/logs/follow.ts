@@ -32,22 +32,21 @@ const keptBatches = 16;
 export class FollowedLines {
   readonly #batches = new Map<string, Promise<LogBatch>>();
 
-  /** The lines after a place as far as they are there; none, and the same cursor, where there is nothing for now. */
-  async next(service: string, runs: readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
+  /**
+   * The lines after a place as far as they are there; none, and the same cursor, where there is nothing for now.
+   * @param state the service and how far it has grown: what is there does not change while this stays
+   */
+  async next(state: string, runs: () => readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
     const { stream, release, instance, grep, level, since } = query;
-    const key = JSON.stringify([service, stream, release, instance, grep, level, since, place]);
-    const known = this.#batches.get(key);
-    if (known !== undefined) return known;
-    const reading = readOn(runs, place, query);
+    const key = JSON.stringify([state, stream, release, instance, grep, level, since, place]);
+    const reading = this.#batches.get(key) ?? readOn(runs, place, query);
     this.#batches.set(key, reading);
     for (const oldest of this.#batches.keys()) {
       if (this.#batches.size <= keptBatches) break;
       this.#batches.delete(oldest);
     }
     try {
-      const batch = await reading;
-      if (batch.cursor === formatCursor(place)) this.#batches.delete(key);
-      return batch;
+      return await reading;
     } catch (error) {
       this.#batches.delete(key);
       throw error;
@@ -60,12 +59,10 @@ export class FollowedLines {
   }
 }
 
-async function readOn(runs: readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
-  const resumption = resume(runs, place, query);
+async function readOn(runs: () => readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
   const wanted = { ...query, lines: Number.POSITIVE_INFINITY };
-  const { lines, place: next, before } = await searchForward(resumption, wanted, batchBudget);
-  const skipped = resumption.skipped && { ...resumption.skipped, cursor: before };
-  return { lines, place: next, cursor: formatCursor(next), skipped };
+  const page = await searchForward(runs, place, wanted, batchBudget);
+  return { lines: page.lines, place: page.place, cursor: page.after, skipped: page.skipped };
 }
 
 /** Watches how far one reader is behind, and moves it forward when that gets too much. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import type { Catalog } from './catalog.ts';
@@ -25,7 +26,7 @@ const ageSlack = 0.05;
 /** Keeps the output of all services within what is allowed, and compresses what has ended. */
 export class Keeper {
   readonly #options: KeeperOptions;
-  readonly #trimming = new Set<string>();
+  readonly #trimming = new Map<string, Promise<void>>();
   readonly #end = new AbortController();
   /** Until when each live run has been cut by age. */
   readonly #cutTo = new WeakMap<Run, number>();
@@ -63,19 +64,20 @@ export class Keeper {
     return this.#sweeping;
   }
 
-  /** Holds one service to what it may keep. */
-  async trim(service: string): Promise<void> {
+  /** Holds one service to what it may keep; one call does while another is under way. */
+  trim(service: string): Promise<void> {
+    const trimming = this.#trimming.get(service) ?? this.#trim(service);
+    this.#trimming.set(service, trimming);
+    return trimming.finally(() => this.#trimming.delete(service));
+  }
+
+  async #trim(service: string): Promise<void> {
     const { catalog, retentionOf } = this.#options;
     const retention = retentionOf(service);
-    if (retention === null || this.#trimming.has(service)) return;
-    this.#trimming.add(service);
-    try {
-      const now = Date.now();
-      await this.#act(service, chooseOfService(catalog.of(service), retention, now));
-      if (retention.max_age_ms !== null) await this.#age(service, retention.max_age_ms, now);
-    } finally {
-      this.#trimming.delete(service);
-    }
+    if (retention === null) return;
+    const now = Date.now();
+    await this.#act(service, chooseOfService(catalog.of(service), retention, now));
+    if (retention.max_age_ms !== null) await this.#age(service, retention.max_age_ms, now);
   }
 
   async #sweep(): Promise<void> {
@@ -137,7 +139,7 @@ export class Keeper {
       await work();
     } catch (error) {
       // The service may have been deleted meanwhile.
-      if (systemErrorCode(error) !== 'ENOENT')
+      if (systemErrorCode(error) !== 'ENOENT' && existsSync(run.files.folder))
         this.#options.onProblem(
           service,
           `the logs of "${service}" cannot be trimmed: ${errorMessage(error)}`,

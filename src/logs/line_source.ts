@@ -38,6 +38,8 @@ export abstract class LineSource {
   position: number;
   /** Whether nothing more can be read for now. */
   isDry = false;
+  /** Whether what was to be read next has been removed; such a source is dry. */
+  isOvertaken = false;
   #lines: readonly TimedLine[] = [];
   #next = 0;
 
@@ -110,19 +112,24 @@ export class ForwardSource extends LineSource {
   }
 
   protected override async readLines(): Promise<StreamLine[]> {
-    const { run, stream, isFinal } = this.options;
-    const from = Math.max(this.#readTo, run.head[stream]);
-    const { start, bytes } = await this.readFrom(from, from + piece + longestLine);
-    let length = lastBreak(bytes);
-    if (length === 0 && isFinal) length = bytes.length;
-    if (length === 0 && bytes.length > longestLine) length = characterStart(bytes, longestLine);
-    this.isDry = length === 0 && start === from;
+    const { start, bytes } = await this.readFrom(this.#readTo, this.#readTo + piece + longestLine);
+    this.isOvertaken = start > this.#readTo;
+    const length = this.isOvertaken ? 0 : this.#readable(bytes);
+    this.isDry = length === 0;
     this.#readTo = start + length;
     return cutLines(bytes.subarray(0, length), start);
   }
 
   protected override inOrder(lines: TimedLine[]): TimedLine[] {
     return lines;
+  }
+
+  /** How many of these bytes are whole lines, or a piece of a very long one, or the end of all. */
+  #readable(bytes: Buffer): number {
+    const whole = lastBreak(bytes);
+    if (whole > 0) return whole;
+    if (bytes.length > longestLine) return characterStart(bytes, longestLine);
+    return this.options.isFinal ? bytes.length : 0;
   }
 }
 

@@ -10,7 +10,6 @@ import { FollowedLines, Lag, type LogBatch } from './follow.ts';
 import { Keeper } from './keeper.ts';
 import { lineFilter } from './line_filter.ts';
 import { defaultBudget, type LogQuery, type SearchBudget } from './log_query.ts';
-import { resume } from './resume.ts';
 import type { Retention } from './retention.ts';
 import { RunCapture } from './run_capture.ts';
 import { serviceFolder } from './run_files.ts';
@@ -110,14 +109,16 @@ export class LogStore {
     query: LogQuery,
     { after, before }: PagePlace = {},
   ): Promise<Omit<LogPage, 'service'>> {
-    const runs = this.#catalog.of(service);
+    const runs = () => this.#catalog.of(service);
     const budget = this.#options.budget ?? defaultBudget;
-    if (after === undefined) return searchBackward(runs, before ?? null, query, budget);
-    const resumption = resume(runs, after, query);
-    const { place: _, ...page } = await searchForward(resumption, query, budget);
+    if (after === undefined) return searchBackward(runs(), before ?? null, query, budget);
+    const { lines, truncated, skipped, ...page } = await searchForward(runs, after, query, budget);
     return {
-      ...page,
-      ...(resumption.skipped && { skipped: { ...resumption.skipped, cursor: page.before } }),
+      lines,
+      truncated,
+      before: page.before,
+      after: page.after,
+      ...(skipped && { skipped }),
     };
   }
 
@@ -141,12 +142,12 @@ export class LogStore {
         yield { lines, place, cursor: formatCursor(place), skipped: null };
       }
       while (!signal.aborted) {
-        const growth = new AbortController();
-        const grown = this.#captures.grown(service, AbortSignal.any([signal, growth.signal]));
-        const batch = await this.#next(service, place, query, lag);
-        if (batch === null) await grown;
-        growth.abort();
-        if (batch === null) continue;
+        const growth = this.#captures.growthOf(service);
+        const batch = await this.#next(service, place, query, growth, lag);
+        if (batch === null) {
+          await this.#captures.grownSince(service, growth, signal);
+          continue;
+        }
         place = batch.place;
         yield batch;
       }
@@ -216,14 +217,20 @@ export class LogStore {
     };
   }
 
-  async #next(service: string, place: Place, query: LogQuery, lag: Lag): Promise<LogBatch | null> {
-    const runs = this.#catalog.of(service);
-    const moved = await lag.check(runs, place, query);
+  async #next(
+    service: string,
+    place: Place,
+    query: LogQuery,
+    growth: number,
+    lag: Lag,
+  ): Promise<LogBatch | null> {
+    const runs = () => this.#catalog.of(service);
+    const moved = await lag.check(runs(), place, query);
     if (moved !== null) {
       const { skipped } = moved;
       return { lines: [], place: moved.place, cursor: skipped.cursor, skipped };
     }
-    const batch = await this.#followed.next(service, runs, place, query);
+    const batch = await this.#followed.next(`${service} ${growth}`, runs, place, query);
     return batch.cursor === formatCursor(place) && batch.skipped === null ? null : batch;
   }
 

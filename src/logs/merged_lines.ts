@@ -85,6 +85,11 @@ export class MergedLines {
     await Promise.all(this.#sources.map((source) => source.fill()));
   }
 
+  /** Whether something that was to be read has been removed meanwhile; what follows it was not read. */
+  get isOvertaken(): boolean {
+    return [...this.#opened.values()].some(({ sources }) => sources.some((source) => source.isOvertaken));
+  }
+
   /** The place between what has been taken and what has not. */
   place(): Place {
     return this.#placeWith(this.#direction.sign === 1 ? this.#known : 0, (run, opened) => {

@@ -1,5 +1,5 @@
 import { BackwardSource, ForwardSource, type LineSource, type SourceOptions } from './line_source.ts';
-import { lastBreak } from './lines.ts';
+import { characterStart, lastBreak } from './lines.ts';
 import type { Run } from './run.ts';
 import { type Offsets, type StreamName, streamNames } from './run_files.ts';
 import { openStream, type StreamFile } from './stream_file.ts';
@@ -77,8 +77,7 @@ export class RunReader {
   /** What lies after `from`, oldest first. */
   forward(from: Offsets, wanted: StreamName | undefined): LineSource[] {
     return this.#sources(wanted, (options) => {
-      const { stream } = options;
-      return new ForwardSource(options, Math.max(from[stream], this.run.head[stream]));
+      return new ForwardSource(options, from[options.stream]);
     });
   }
 
@@ -116,8 +115,9 @@ export class RunReader {
     const to = Math.min(limit, this.end[stream]);
     if (to <= head) return head;
     const from = Math.max(head, to - piece);
-    const found = lastBreak(await this.#streams[stream].read(from, to));
+    const bytes = await this.#streams[stream].read(from, to);
+    const found = lastBreak(bytes);
     if (found > 0) return from + found;
-    return from > head ? to : head;
+    return from > head ? from + characterStart(bytes, bytes.length - 1) : head;
   }
 }

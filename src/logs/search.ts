@@ -1,4 +1,4 @@
-import type { LogLine, LogPage } from '../contract/answers.ts';
+import type { LogLine, LogPage, SkippedOutput } from '../contract/answers.ts';
 import { formatCursor, type Place, placeOf, type Standing, standingOf } from './cursor.ts';
 import { levelOf } from './level.ts';
 import { type LineFilter, lineFilter } from './line_filter.ts';
@@ -6,7 +6,7 @@ import type { TimedLine } from './line_source.ts';
 import { lineText } from './lines.ts';
 import { isSelected, type LogQuery, type SearchBudget, type Selection } from './log_query.ts';
 import { type Direction, MergedLines, type Part } from './merged_lines.ts';
-import { offsetsOf, type Resumption } from './resume.ts';
+import { offsetsOf, type Resumption, resume } from './resume.ts';
 import type { Run } from './run.ts';
 import type { Offsets } from './run_files.ts';
 import { RunReader } from './run_reader.ts';
@@ -36,24 +36,32 @@ export async function searchBackward(
   }
 }
 
-/** The first lines after a place that fit, oldest first. */
+/** The first lines after a place that fit, oldest first, and what lay before them and is not kept any more. */
 export async function searchForward(
-  { parts, known }: Resumption,
+  runs: () => readonly Run[],
+  place: Place,
   query: LogQuery,
   budget: SearchBudget,
-): Promise<Page & { readonly place: Place }> {
+): Promise<Page & { readonly place: Place; readonly skipped: SkippedOutput | null }> {
+  for (;;) {
+    const resumption = resume(runs(), place, query);
+    const page = await readOn(resumption, query, budget);
+    // What was to be read first has been removed under our hands: now it is known as skipped.
+    if (page.isOvertaken && formatCursor(page.place) === formatCursor(place)) continue;
+    const skipped = resumption.skipped && { ...resumption.skipped, cursor: page.before };
+    return { ...page, skipped };
+  }
+}
+
+async function readOn({ parts, known }: Resumption, query: LogQuery, budget: SearchBudget) {
   const lines = new MergedLines(parts, known, forwards(query));
   const isTooLate = ({ time }: TimedLine) => query.until !== undefined && time > query.until;
   try {
     const { found, truncated } = await collect(lines, query, budget, true, isTooLate);
     const place = lines.place();
-    return {
-      lines: found,
-      truncated,
-      before: formatCursor(lines.begin()),
-      after: formatCursor(place),
-      place,
-    };
+    const [before, after] = [formatCursor(lines.begin()), formatCursor(place)];
+    const { isOvertaken } = lines;
+    return { lines: found, truncated: truncated || isOvertaken, before, after, place, isOvertaken };
   } finally {
     await lines.close();
   }
