@@ -23,6 +23,7 @@ import { createListener, isLoopback } from './http/listener.ts';
 import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
 import type { Principal } from './http/permission.ts';
+import { processHandlers } from './http/process_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
@@ -42,6 +43,7 @@ import { Registry } from './services/registry.ts';
 import { migrations } from './services/schema.ts';
 import { ServiceStore } from './services/store.ts';
 import { Supervisor } from './supervision/supervisor.ts';
+import { TreeView } from './supervision/tree_view.ts';
 
 export interface AgentOptions {
   readonly config: Config;
@@ -122,6 +124,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     routes: routes({
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
+      processes: processHandlers(new TreeView(registry, runtime)),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
       logs: logHandler(logs, registry, streams),

@@ -51,6 +51,7 @@ export function routes(handle: Handlers): Route[] {
     route('post', `${service}/rollback`, 'deploy', 'rollbackService', services.rollback),
     route('get', `${service}/status`, 'read', 'serviceStatus', services.status),
     route('get', `${service}/logs`, 'read', 'serviceLogs', handle.logs),
+    route('get', `${service}/processes`, 'read', 'listProcesses', handle.processes.list),
     route('get', `${service}/releases`, 'read', 'listReleases', services.releases),
     route('get', `${service}/releases/{release}`, 'read', 'showRelease', services.release),
     route('post', `${api}/batch`, some('operate'), 'batch', handle.batch),

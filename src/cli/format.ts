@@ -1,5 +1,6 @@
 import type { ServiceState } from '../contract/answers.ts';
 import type { Command } from '../contract/spec.ts';
+import { joinWords } from '../lib/words.ts';
 import type { Terminal } from './terminal.ts';
 
 const units = [
@@ -35,10 +36,7 @@ export function moment(time: string): string {
 
 /** A command as one would type it. */
 export function commandText(command: Command): string {
-  if (typeof command === 'string') return command;
-  return command
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(' ');
+  return typeof command === 'string' ? command : joinWords(command);
 }
 
 /** A state in the colour that tells whether somebody should look. */

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import * as answers from './answers.ts';
 import type { ErrorCode } from './error_codes.ts';
+import * as processes from './processes.ts';
 import * as requests from './requests.ts';
 
 /** What one operation of the API takes and gives. */
@@ -139,6 +140,12 @@ const operationTable = {
     body: requests.rollbackService,
     answer: operationResult,
     errors: ['service_not_found', 'release_not_found', ...failedDeploy],
+  },
+  listProcesses: {
+    ...onService,
+    summary: 'The processes of a service, as a list with parents',
+    answer: processes.processList,
+    errors: ['service_not_found'],
   },
   listReleases: {
     ...onService,

@@ -1,6 +1,7 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
+import type { processHandlers } from './process_handlers.ts';
 import type { Handler } from './route.ts';
 import type { serviceHandlers } from './service_handlers.ts';
 
@@ -8,6 +9,7 @@ import type { serviceHandlers } from './service_handlers.ts';
 export interface Handlers {
   readonly services: ReturnType<typeof serviceHandlers>;
   readonly agent: ReturnType<typeof agentHandlers>;
+  readonly processes: ReturnType<typeof processHandlers>;
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;

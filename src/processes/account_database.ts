@@ -21,6 +21,16 @@ export function findUser(user: string | number): UserEntry | null {
   return { name, uid: Number(uid), gid: Number(gid), home: home || '/', shell: shell || '/bin/sh' };
 }
 
+/** The names of the users that /etc/passwd has, by their numbers. */
+export function localUserNames(): Map<number, string> {
+  // Where two names share a number, the first is the one that the system shows.
+  return new Map(
+    read('/etc/passwd')
+      .reverse()
+      .map(([name = '', , uid]) => [Number(uid), name]),
+  );
+}
+
 /** Finds the number of a group by its name. Null when there is none. */
 export function findGroup(group: string): number | null {
   const found = find('group', '/etc/group', group);

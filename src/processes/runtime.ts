@@ -11,7 +11,7 @@ import {
   ControlGroups,
   findControlGroup,
 } from './control_group.ts';
-import type { TreeTarget } from './descendants.ts';
+import { findTree, type TreeTarget } from './descendants.ts';
 import type { ProcessIdentity } from './identity.ts';
 import { wasKilledForMemory } from './kernel_log.ts';
 import { type LaunchedProcess, launch, type Program } from './launch.ts';
@@ -19,6 +19,7 @@ import { Lifelines, type WrapperNotes } from './lifeline.ts';
 import { ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
 import { type StopOptions, stopTree } from './stop.ts';
+import { readUsages, type Usages } from './usage.ts';
 
 /** What proves, also to a later agent, which process tree an instance is. */
 export interface InstanceProof extends ProcessIdentity {
@@ -143,6 +144,12 @@ export class Runtime {
   ): Promise<StopReport> {
     const target = { identity, instance_id, control_group: findControlGroup(control_group) };
     return stopTree(this.#table, target, options);
+  }
+
+  /** What the processes of an instance are and use; those that have ended are left out. */
+  async inspect({ instance_id, control_group, ...identity }: InstanceProof): Promise<Usages> {
+    const target = { identity, instance_id, control_group: findControlGroup(control_group) };
+    return readUsages(await findTree(this.#table, target));
   }
 
   /** Sends a signal to every process of a tree and returns how many it reached. */

@@ -27,6 +27,7 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'post /api/v1/services/{id}/rollback': { scope: 'deploy', on: 'service' },
   'get /api/v1/services/{id}/status': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/logs': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases/{release}': { scope: 'read', on: 'service' },
   'post /api/v1/batch': { scope: 'operate', on: 'some' },

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { stopReport } from './answers.ts';
+import { serviceId, time } from './scalars.ts';
+
+/** What the kernel says a process is doing. */
+export const processStates = [
+  'running',
+  'sleeping',
+  'disk_wait',
+  'stopped',
+  'traced',
+  'idle',
+  'zombie',
+  'other',
+] as const;
+
+/** One process of an instance. Its environment is never shown. */
+export const processInformation = z
+  .object({
+    pid: z.int(),
+    parent: z.int().describe('The pid of its parent, which need not be in the list.'),
+    role: z
+      .enum(['wrapper', 'main', 'descendant'])
+      .describe('`wrapper`: the shell that waits for `main`, the program of the service.'),
+    name: z.string().describe('What the kernel calls it: at most 15 bytes.'),
+    command: z
+      .string()
+      .describe('Its arguments, as one would type them; cut after 4 KiB. The name in brackets: it has none.'),
+    state: z.enum(processStates),
+    user: z.string().describe('The effective user, by name where /etc/passwd has one, else by number.'),
+    started_at: time,
+    cpu_seconds: z.number().describe('Processor time that it has used so far.'),
+    resident_bytes: z.int().describe('Memory that it holds, with what it shares with others.'),
+    threads: z.int(),
+  })
+  .meta({ id: 'Process' });
+export type ProcessInformation = z.infer<typeof processInformation>;
+
+const shownProcesses = {
+  processes: z.array(processInformation).describe('In the order in which they were started.'),
+  process_count: z.int().describe('How many there are; no more than a thousand are listed.'),
+};
+
+export const processList = z.object({ service: serviceId, ...shownProcesses }).meta({ id: 'ProcessList' });
+export type ProcessList = z.infer<typeof processList>;
+
+/** Processes that an agent with this data directory started, of an instance that no service has. */
+export const orphan = z
+  .object({
+    instance_id: z.string(),
+    service: serviceId.nullable().describe('The service that it was of; null: not readable.'),
+    release: z.int().nullable(),
+    started_at: time.describe('The start of the oldest of its processes.'),
+    ...shownProcesses,
+  })
+  .meta({ id: 'Orphan' });
+export type Orphan = z.infer<typeof orphan>;
+
+export const orphanList = z
+  .object({
+    orphans: z.array(orphan).describe('Oldest first.'),
+    orphan_count: z.int().describe('How many there are; no more than a hundred are listed.'),
+  })
+  .meta({ id: 'OrphanList' });
+export type OrphanList = z.infer<typeof orphanList>;
+
+export const stoppedOrphan = z
+  .object({
+    instance_id: z.string(),
+    service: serviceId.nullable(),
+    message: z.string(),
+    stop: stopReport,
+  })
+  .meta({ id: 'StoppedOrphan' });
+export type StoppedOrphan = z.infer<typeof stoppedOrphan>;
