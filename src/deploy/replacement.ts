@@ -40,6 +40,7 @@ export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder
  * what ran before is started instead, and this throws `deployment_interrupted`.
  */
 export async function resumeReplacement(parts: Parts, id: string, found: UnderWay): Promise<Replacement> {
+  if (isRestored(parts.registry.get(id), found)) return settleRestored(parts, id, found);
   if (found.was_resumed) return giveUp(parts, id, found);
   const under_way = { ...found, was_resumed: true };
   parts.registry.update(id, { under_way });
@@ -73,6 +74,18 @@ async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<R
 /** Whether what runs is what is to be replaced, and not yet what replaces it. */
 function isOld({ process }: Service, { before }: UnderWay): boolean {
   return process !== null && process.instance_id === before?.instance_id;
+}
+
+/** Whether the release has failed, and what ran before it has been started again. */
+function isRestored({ process }: Service, { release, before }: UnderWay): boolean {
+  if (process === null || before === null || process.instance_id === before.instance_id) return false;
+  return process.release === before.release && process.release !== release;
+}
+
+function settleRestored({ registry }: Parts, id: string, { release }: UnderWay): never {
+  const { cause } = registry.release(id, release);
+  registry.commit(id, { under_way: null });
+  throw new DavitError('internal', cause ?? `release ${release} failed, and what ran before it runs again`);
 }
 
 /** Starts a release or, where an agent that died has started it, waits until that is proved. */
