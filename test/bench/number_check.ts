@@ -24,6 +24,11 @@ export class NumberCheck {
     this.#name = name;
   }
 
+  /** Whether any line has been read. */
+  get hasBegun(): boolean {
+    return this.#next > 1;
+  }
+
   /** Whether the writer's last line has been read. */
   get hasEnded(): boolean {
     return this.#written !== null;

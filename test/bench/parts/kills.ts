@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Churn } from '../churn.ts';
 import { serviceIds, usingPeers } from '../contenders.ts';
 import { LogFollower } from '../log_follower.ts';
@@ -9,8 +10,13 @@ import type { Minimum, Report } from '../report.ts';
 import type { Run } from '../run.ts';
 import { until } from '../until.ts';
 
-/** An agent is killed at a random moment of its first so many milliseconds, its start among them. */
-const longestLife = 1500;
+/**
+ * Every other agent is killed at a random moment of its first so many milliseconds, most of which are its start; the
+ * others at one of the same time after their first answer.
+ */
+const longestLife = 1000;
+/** How long the agent may take to put in order what the last kill left, in milliseconds. */
+const settling = 3000;
 const rate = 200;
 
 interface Scale {
@@ -34,11 +40,13 @@ interface Outcome {
   readonly ended: number;
   /** What runs and is not shown so, or the other way round, each in words. */
   readonly wronglyShown: readonly string[];
-  readonly duplicates: number;
+  /** Services that have more than one process, each in words. */
+  readonly duplicates: readonly string[];
   readonly raw: NumberResult & { readonly written: number };
   readonly followed: NumberResult & { readonly written: number };
   readonly paged: NumberResult & { readonly written: number };
   readonly reconnections: number;
+  readonly skips: number;
   readonly killedBeforeAnswer: number;
   readonly churn: Churn['counts'];
   readonly refusals: Readonly<Record<string, number>>;
@@ -91,11 +99,15 @@ class Trial {
     await until('every writer runs', () => this.#pidsOf(writers).every((pids) => pids.length === 1));
     const before = this.#pidsOf(writers);
     for (const service of writers.slice(0, followed)) this.#follow(service);
+    // Without a cursor a follower could not come back to where it was.
+    await until('every follower follows', () => this.#followers.every(({ check }) => check.hasBegun));
     this.#churn.start();
     await agent.kill();
     let killedBeforeAnswer = 0;
     for (let count = 1; count < kills; count += 1) {
-      if (!(await agent.launchAndKill(Math.random() * longestLife))) killedBeforeAnswer += 1;
+      const moment = Math.random() * longestLife;
+      const answered = await (count % 2 === 0 ? agent.launchAndKill(moment) : this.#useAndKill(moment));
+      if (!answered) killedBeforeAnswer += 1;
     }
     await agent.launch();
     await this.#churn.stop();
@@ -109,6 +121,7 @@ class Trial {
       followed: await this.#readFollowers(),
       paged: await this.#readAllPages(),
       reconnections: this.#followers.reduce((sum, { follower }) => sum + follower.connections - 1, 0),
+      skips: this.#followers.reduce((sum, { follower }) => sum + follower.skips, 0),
       killedBeforeAnswer,
       churn: this.#churn.counts,
       refusals: this.#churn.refusals,
@@ -118,6 +131,14 @@ class Trial {
   async stop(): Promise<void> {
     await this.#churn.stop();
     await Promise.all(this.#followers.map(({ follower }) => follower.stop()));
+  }
+
+  async #useAndKill(moment: number): Promise<boolean> {
+    const { agent } = this.#peer;
+    await agent.launch();
+    await sleep(moment);
+    await agent.kill();
+    return true;
   }
 
   #follow(service: string): void {
@@ -145,16 +166,22 @@ class Trial {
     const isSettled = () =>
       services.every((service) => /^(running|stopped)$/.test(shown[service]?.status ?? ''));
     for (let looks = 0; looks < 100 && !isSettled(); looks += 1) shown = await this.#statuses();
+    // What is on its way out has that long to be gone.
+    await sleep(settling);
     const after = this.#pidsOf(services);
+    shown = await this.#statuses();
     const describe = (service: string, pids: readonly number[]) => {
-      const { status } = shown[service] ?? { status: 'unknown' };
-      const isRight = status === 'running' ? pids.length > 0 : pids.length === 0;
-      return isRight ? [] : [`${service} is shown ${status} and has ${pids.length} processes`];
+      const { status, pid } = shown[service] ?? { status: 'unknown' };
+      return `${service} is shown ${status} as ${pid ?? 'nothing'}, and runs as ${pids.join(', ') || 'nothing'}`;
     };
+    const isRight = (service: string, pids: readonly number[]) =>
+      pids.length > 0 === (shown[service]?.status === 'running');
+    const found = services.map((service, at) => ({ service, pids: after[at] ?? [] }));
+    const inWords = (list: typeof found) => list.map(({ service, pids }) => describe(service, pids));
     return {
       ended: before.filter((pids, at) => !after[at]?.includes(pids[0] ?? 0)).length,
-      wronglyShown: services.flatMap((service, at) => describe(service, after[at] ?? [])),
-      duplicates: after.reduce((sum, pids) => sum + Math.max(0, pids.length - 1), 0),
+      wronglyShown: inWords(found.filter(({ service, pids }) => !isRight(service, pids))),
+      duplicates: inWords(found.filter(({ pids }) => pids.length > 1)),
     };
   }
 
@@ -234,14 +261,15 @@ function report({ kills, writers, churned, followed }: Scale, outcome: Outcome):
         'lines doubled',
         inAll(({ doubled }) => doubled),
       ),
-      zero('services started a second time', outcome.duplicates),
+      zero('services started a second time', outcome.duplicates.length),
       zero('services shown other than they are', outcome.wronglyShown.length),
     ],
     notes: [
       `Each writer was asked for ${rate} lines/s and reached ${(raw.rate / writers).toFixed(0)}; ${raw.rate.toFixed(0)} lines/s in all.`,
-      `Killed at a random moment of its first ${longestLife} ms: ${outcome.killedBeforeAnswer} times before it had answered once.`,
+      `Killed at a random moment of a second after its start or after its first answer, in turn: ${outcome.killedBeforeAnswer} times before it had answered once.`,
       `Meanwhile ${churned} other services were deployed, restarted and stopped at random: ${outcome.churn.answered} times answered, ${outcome.churn.cutShort} times cut short; refusals: ${JSON.stringify(outcome.refusals)}.`,
-      `Followers came back with their cursor ${outcome.reconnections} times.`,
+      `Followers came back with their cursor ${outcome.reconnections} times, and were told ${outcome.skips} times that something was left out.`,
+      ...outcome.duplicates,
       ...outcome.wronglyShown,
     ],
     samples: { outcome },
