@@ -120,16 +120,21 @@ export class Keeper {
   }
 
   async #compress(): Promise<void> {
-    const { catalog, retentionOf, quietTime } = this.#options;
+    const { catalog, retentionOf } = this.#options;
     for (const service of catalog.services()) {
       if (retentionOf(service)?.compress === false) continue;
       for (const run of catalog.of(service)) {
         if (this.#end.signal.aborted) return;
-        const isQuiet = run.endedAt <= Date.now() - quietTime;
-        if (run.isLive || run.isRemoved || run.isBusy || !isQuiet || !isCompressible(run)) continue;
-        await this.#alone(service, run, () => compressRun(run, this.#end.signal));
+        if (!this.#mayCompress(run)) continue;
+        if (isCompressible(run)) await this.#alone(service, run, () => compressRun(run, this.#end.signal));
+        else run.isSettled = true;
       }
     }
+  }
+
+  #mayCompress(run: Run): boolean {
+    const isQuiet = run.endedAt <= Date.now() - this.#options.quietTime;
+    return !run.isLive && !run.isRemoved && !run.isBusy && !run.isSettled && isQuiet;
   }
 
   /** Does something with a run's files while nobody else does. */

@@ -188,6 +188,8 @@ export class LogStore {
       });
       run.isLive = true;
       this.#captures.add(capture);
+      // What an earlier agent did not see any more, or what could not be noted at once.
+      this.#captures.look(capture);
       return this.#live(capture);
     } catch (error) {
       if (run.isLive) run.isRemoved = true;

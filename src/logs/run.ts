@@ -21,6 +21,8 @@ export class Run {
   isRemoved = false;
   /** Whether its files are being replaced. */
   isBusy = false;
+  /** Whether it has ended and there is nothing more to compress of it. */
+  isSettled = false;
 
   constructor(name: RunName, files: RunFiles, facts: Pick<Run, 'startedAt' | 'isLive' | 'endedAt' | 'head'>) {
     this.name = name;

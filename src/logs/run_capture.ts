@@ -30,6 +30,7 @@ export class RunCapture {
   #quiet = 0;
   #watchers: FSWatcher[] = [];
   #isReleased = false;
+  #isClosed = false;
   #isIndexFailing = false;
   /** Whether somebody else removed the files under the process that writes to them. */
   #isUnlinked = false;
@@ -85,6 +86,8 @@ export class RunCapture {
 
   /** Takes the last note; to be called when the process has ended, or the agent does. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#unwatch();
     this.release();
     this.#stamp();

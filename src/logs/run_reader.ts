@@ -5,6 +5,7 @@ import { type Offsets, type StreamName, streamNames } from './run_files.ts';
 import { openStream, type StreamFile } from './stream_file.ts';
 import { TimeIndex } from './time_index.ts';
 
+const smallPiece = 4_096;
 const piece = 65_536;
 
 /** Reads one run: its streams as they were when it was opened, and when what was written. */
@@ -113,11 +114,15 @@ export class RunReader {
   async #lineEnd(stream: StreamName, limit: number): Promise<number> {
     const head = this.run.head[stream];
     const to = Math.min(limit, this.end[stream]);
-    if (to <= head) return head;
-    const from = Math.max(head, to - piece);
-    const bytes = await this.#streams[stream].read(from, to);
-    const found = lastBreak(bytes);
-    if (found > 0) return from + found;
-    return from > head ? from + characterStart(bytes, bytes.length - 1) : head;
+    for (const size of [smallPiece, piece]) {
+      const from = Math.max(head, to - size);
+      if (from >= to) return head;
+      const bytes = await this.#streams[stream].read(from, to);
+      const found = lastBreak(bytes);
+      if (found > 0) return from + found;
+      if (from === head) return head;
+      if (size === piece) return from + characterStart(bytes, bytes.length - 1);
+    }
+    return head;
   }
 }

@@ -12,6 +12,8 @@ export const stampSize = 24;
 const endless: Offsets = { stdout: Number.POSITIVE_INFINITY, stderr: Number.POSITIVE_INFINITY };
 /** How many stamps are read at once. */
 const blockStamps = 128;
+/** How many such blocks are kept: a search comes by the same ones again and again. */
+const keptBlocks = 64;
 
 export function encodeStamp({ time, stdout, stderr }: Stamp): Buffer {
   const record = Buffer.alloc(stampSize);
@@ -37,7 +39,7 @@ export class TimeIndex {
   /** How many stamps there are. */
   readonly count: number;
   readonly #handle: FileHandle | null;
-  #block: { readonly first: number; readonly bytes: Buffer } | null = null;
+  readonly #blocks = new Map<number, Buffer>();
 
   private constructor(handle: FileHandle | null, count: number) {
     this.#handle = handle;
@@ -88,8 +90,8 @@ export class TimeIndex {
   async position(fits: (stamp: Stamp) => boolean, from = 0): Promise<number> {
     let low = from;
     let high = this.count;
-    // What is looked for is often near.
-    for (let step = 1; low + step < high; step *= 2) {
+    // What is looked for after something else is often near it.
+    for (let step = 1; from > 0 && low + step < high; step *= 2) {
       if (fits(await this.at(low + step - 1))) {
         high = low + step - 1;
         break;
@@ -106,11 +108,13 @@ export class TimeIndex {
 
   async at(position: number): Promise<Stamp> {
     const first = position - (position % blockStamps);
-    if (this.#block?.first !== first) {
-      const bytes = Buffer.alloc(blockStamps * stampSize);
-      await this.#handle?.read(bytes, 0, bytes.length, first * stampSize);
-      this.#block = { first, bytes };
+    let block = this.#blocks.get(first);
+    if (block === undefined) {
+      block = Buffer.alloc(blockStamps * stampSize);
+      await this.#handle?.read(block, 0, block.length, first * stampSize);
+      if (this.#blocks.size === keptBlocks) this.#blocks.clear();
+      this.#blocks.set(first, block);
     }
-    return decodeStamp(this.#block.bytes, (position - first) * stampSize);
+    return decodeStamp(block, (position - first) * stampSize);
   }
 }
