@@ -63,7 +63,10 @@ export class InstalledBinary {
 
   /** Whether the staged binary is, byte by byte, the one in place. */
   async isStaged(): Promise<boolean> {
-    const [present, staged] = await Promise.all([hashOf(this.path), hashOf(this.staged)]);
+    const files = [this.path, this.staged] as const;
+    const [length, other] = files.map((file) => statSync(file).size);
+    if (length !== other) return false;
+    const [present, staged] = await Promise.all(files.map(hashOf));
     return present === staged;
   }
 
