@@ -42,6 +42,7 @@ import { EventLog } from './services/event_log.ts';
 import { Registry } from './services/registry.ts';
 import { migrations } from './services/schema.ts';
 import { ServiceStore } from './services/store.ts';
+import { Orphans } from './supervision/orphans.ts';
 import { Supervisor } from './supervision/supervisor.ts';
 import { TreeView } from './supervision/tree_view.ts';
 
@@ -119,12 +120,20 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const warnings = [...problems, ...runtime.limitations];
   let url = '';
   let isEnding = false;
-  const facts = { started_at: new Date(), data: config.data, url: () => url, warnings, log, registry };
+  const orphans = new Orphans({ registry, runtime, events });
+  const facts = {
+    started_at: new Date(),
+    data: config.data,
+    url: () => url,
+    warnings: () => [...warnings, ...orphans.warnings],
+    log,
+    registry,
+  };
   const app = createApp({
     routes: routes({
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
-      processes: processHandlers(new TreeView(registry, runtime)),
+      processes: processHandlers(new TreeView(registry, runtime), orphans),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
       logs: logHandler(logs, registry, streams),
@@ -172,6 +181,8 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
       for (const id of due) operations.start(id, 'agent').catch(onFailure(id));
       for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
+      const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
+      orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
       endWatchdog = manager.startWatchdog(() => true);
       await manager.ready(`listening on ${url}`);
     },

@@ -59,6 +59,8 @@ export function routes(handle: Handlers): Route[] {
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
     route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
     route('put', `${api}/agent/log_level`, 'admin', 'setLogLevel', agent.setLogLevel),
+    route('get', `${api}/orphans`, 'admin', 'listOrphans', handle.processes.orphans),
+    route('post', `${api}/orphans/{instance_id}/stop`, 'admin', 'stopOrphan', handle.processes.stopOrphan),
     route('get', `${api}/keys`, 'admin', 'listKeys', handle.keys.list),
     route('post', `${api}/keys`, 'admin', 'createKey', handle.keys.create),
     route('delete', `${api}/keys/{key_id}`, 'admin', 'revokeKey', handle.keys.revoke),

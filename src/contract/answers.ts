@@ -222,6 +222,7 @@ export const eventTypes = [
   'deployment.failed',
   'key.created',
   'key.revoked',
+  'orphan.stopped',
 ] as const;
 export const eventType = z.enum(eventTypes);
 export type EventType = z.infer<typeof eventType>;

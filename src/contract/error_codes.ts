@@ -19,6 +19,8 @@ export const errorStatus = {
   service_not_found: 404,
   release_not_found: 404,
   key_not_found: 404,
+  /** No orphan has this instance id: it has ended, or a service claims it. */
+  orphan_not_found: 404,
   method_not_allowed: 405,
   service_exists: 409,
   /** The service's state does not allow the call, such as pausing what is stopped. */

@@ -182,6 +182,20 @@ const operationTable = {
     answer: answers.agentInformation,
     errors: [],
   },
+  listOrphans: {
+    tag: 'agent',
+    summary: 'What runs of instances that no service has any more',
+    answer: processes.orphanList,
+    errors: [],
+  },
+  stopOrphan: {
+    tag: 'agent',
+    path: requests.orphanPath,
+    summary: 'End an orphan with everything it started',
+    body: requests.emptyBody,
+    answer: processes.stoppedOrphan,
+    errors: ['orphan_not_found', 'state_conflict', 'shutting_down'],
+  },
   setLogLevel: {
     tag: 'agent',
     summary: "Set the level of the agent's own log until it ends",

@@ -36,12 +36,17 @@ export const processInformation = z
   .meta({ id: 'Process' });
 export type ProcessInformation = z.infer<typeof processInformation>;
 
-const shownProcesses = {
-  processes: z.array(processInformation).describe('In the order in which they were started.'),
-  process_count: z.int().describe('How many there are; no more than a thousand are listed.'),
-};
+/** The most processes that are listed of a service and of an orphan, and the most orphans. */
+export const mostListed = { processes: 1_000, orphans: 100, processes_of_orphan: 100 } as const;
 
-export const processList = z.object({ service: serviceId, ...shownProcesses }).meta({ id: 'ProcessList' });
+const shownProcesses = (most: number) => ({
+  processes: z.array(processInformation).describe('In the order in which they were started.'),
+  process_count: z.int().describe(`How many there are; no more than ${most} are listed.`),
+});
+
+export const processList = z
+  .object({ service: serviceId, ...shownProcesses(mostListed.processes) })
+  .meta({ id: 'ProcessList' });
 export type ProcessList = z.infer<typeof processList>;
 
 /** Processes that an agent with this data directory started, of an instance that no service has. */
@@ -51,7 +56,7 @@ export const orphan = z
     service: serviceId.nullable().describe('The service that it was of; null: not readable.'),
     release: z.int().nullable(),
     started_at: time.describe('The start of the oldest of its processes.'),
-    ...shownProcesses,
+    ...shownProcesses(mostListed.processes_of_orphan),
   })
   .meta({ id: 'Orphan' });
 export type Orphan = z.infer<typeof orphan>;
@@ -59,7 +64,7 @@ export type Orphan = z.infer<typeof orphan>;
 export const orphanList = z
   .object({
     orphans: z.array(orphan).describe('Oldest first.'),
-    orphan_count: z.int().describe('How many there are; no more than a hundred are listed.'),
+    orphan_count: z.int().describe(`How many there are; no more than ${mostListed.orphans} are listed.`),
   })
   .meta({ id: 'OrphanList' });
 export type OrphanList = z.infer<typeof orphanList>;

@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { eventType } from './answers.ts';
-import { duration, logLevel, scope, serviceGlob, serviceId, signalName } from './scalars.ts';
+import {
+  duration,
+  instanceIdPattern,
+  logLevel,
+  scope,
+  serviceGlob,
+  serviceId,
+  signalName,
+} from './scalars.ts';
 import { command, spec, specPatch } from './spec.ts';
 
 /** An RFC 3339 time, or a duration such as `15m`: that long ago. */
@@ -25,6 +33,11 @@ export const servicePath = z.strictObject({ id: serviceId });
 export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(1, 1e9) });
 export const keyPath = z.strictObject({
   key_id: z.string().regex(/^[a-z0-9]{1,32}$/, 'must be the id of a key'),
+});
+export const orphanPath = z.strictObject({
+  instance_id: z
+    .string()
+    .regex(instanceIdPattern, 'must be the id of an instance, as listed with the orphans'),
 });
 
 export const createService = z.strictObject({ id: serviceId, ...spec.shape }).meta({ id: 'CreateService' });

@@ -26,6 +26,9 @@ export const serviceId = z
   )
   .meta({ id: 'ServiceId', examples: ['web'] });
 
+/** The form of the id of an instance: which agent it is of, and a UUID. */
+export const instanceIdPattern = /^[0-9a-f]{8}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** A service id in which `*` stands for any run of characters. */
 export const serviceGlob = z
   .string()

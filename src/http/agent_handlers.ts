@@ -13,7 +13,7 @@ export interface AgentFacts {
   /** The address under which it answers; '' before it listens. */
   readonly url: () => string;
   /** What is missing or was mended. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   /** Its log, as far as its level goes. */
   readonly log: { level: string };
   readonly registry: Registry;
@@ -53,6 +53,6 @@ function describeAgent({ started_at, data, url, warnings, log, registry }: Agent
       total: services.length,
       running: services.filter((service) => service.process !== null).length,
     },
-    warnings: [...warnings],
+    warnings: [...warnings()],
   };
 }

@@ -9,6 +9,9 @@ const trustedFor = 1_000;
 /** How often /proc is listed in one look, as a process that ends before it is read may have started another. */
 const mostListings = 3;
 
+/** The variable that tells to which instance a process belongs. */
+export const markName = 'DAVIT_INSTANCE_ID';
+
 /** A process as a look at /proc found it. */
 export class SeenProcess implements ProcessStat {
   readonly pid: number;
@@ -37,7 +40,7 @@ export class SeenProcess implements ProcessStat {
   get mark(): string {
     if (this.#mark !== undefined) return this.#mark;
     const environment = readEnvironment(this.pid);
-    const mark = markIn(environment);
+    const mark = variableIn(environment, markName);
     // A process has no environment for a moment while it starts another program.
     if (environment !== '') this.#mark = mark;
     return mark;
@@ -86,6 +89,12 @@ export class ProcessTable {
   }
 }
 
+/** The values of variables in the environment of a process; '' for one that it does not hold, or that cannot be read. */
+export function readVariables(pid: number, names: readonly string[]): string[] {
+  const environment = readEnvironment(pid);
+  return names.map((name) => variableIn(environment, name));
+}
+
 function see(pid: number, now: number, before: SeenProcess | undefined): SeenProcess | null {
   const stat = readStat(pid);
   return stat && new SeenProcess(stat, now, before);
@@ -109,8 +118,7 @@ function readEnvironment(pid: number): string {
   }
 }
 
-function markIn(environment: string): string {
-  const name = '\0DAVIT_INSTANCE_ID=';
-  const [, rest] = `\0${environment}`.split(name, 2);
+function variableIn(environment: string, name: string): string {
+  const [, rest] = `\0${environment}`.split(`\0${name}=`, 2);
   return rest === undefined ? '' : rest.slice(0, rest.indexOf('\0'));
 }

@@ -16,6 +16,7 @@ import type { ProcessIdentity } from './identity.ts';
 import { wasKilledForMemory } from './kernel_log.ts';
 import { type LaunchedProcess, launch, type Program } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
+import { endOrphan, findOrphans, type OrphanTree } from './orphans.ts';
 import { ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
 import { type StopOptions, stopTree } from './stop.ts';
@@ -65,14 +66,17 @@ export class Runtime {
   readonly #table = new ProcessTable();
   /** By what the instances of this agent are told from those of others on the same host. */
   readonly #ownPrefix: string;
+  readonly #directory: string;
+  /** The instances that this agent has started or taken up, until it forgets them: also those that nobody else knows yet. */
+  readonly #kept = new Set<string>();
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#lifelines = new Lifelines(options.directory, options.onProblem);
     this.#adoption = new Adoption(this.#lifelines);
     this.#groups = new ControlGroups(options.controlGroups);
-    const place = realpathSync(options.directory);
-    this.#ownPrefix = `${createHash('sha256').update(place).digest('hex').slice(0, 8)}-`;
+    this.#directory = realpathSync(options.directory);
+    this.#ownPrefix = `${createHash('sha256').update(this.#directory).digest('hex').slice(0, 8)}-`;
   }
 
   /** What this host or this account keeps from it, in sentences. */
@@ -82,7 +86,9 @@ export class Runtime {
 
   /** An instance id names the agent that it belongs to, and no two are alike. */
   newInstanceId(): string {
-    return this.#ownPrefix + randomUUID();
+    const instance_id = this.#ownPrefix + randomUUID();
+    this.#kept.add(instance_id);
+    return instance_id;
   }
 
   /**
@@ -117,6 +123,7 @@ export class Runtime {
   adopt(proof: InstanceProof): AdoptedTree | null {
     const { pid, start_ticks, boot_id, instance_id } = proof;
     const adopted = this.#adoption.adopt({ pid, start_ticks, boot_id }, instance_id);
+    if (adopted !== null) this.#kept.add(instance_id);
     return adopted && { ...adopted, instance_id, control_group: findControlGroup(proof.control_group) };
   }
 
@@ -138,18 +145,45 @@ export class Runtime {
   }
 
   /** Ends what an instance left whose first process is gone. */
-  sweep(
+  async sweep(
     { instance_id, control_group, ...identity }: InstanceProof,
     options: StopOptions,
   ): Promise<StopReport> {
     const target = { identity, instance_id, control_group: findControlGroup(control_group) };
-    return stopTree(this.#table, target, options);
+    this.#kept.add(instance_id);
+    try {
+      return await stopTree(this.#table, target, options);
+    } finally {
+      this.#kept.delete(instance_id);
+    }
   }
 
-  /** What the processes of an instance are and use; those that have ended are left out. */
-  async inspect({ instance_id, control_group, ...identity }: InstanceProof): Promise<Usages> {
+  /** What runs of the instances of this agent that nobody claims. */
+  orphans(claimed: ReadonlySet<string>): Promise<OrphanTree[]> {
+    return findOrphans(this.#table, {
+      prefix: this.#ownPrefix,
+      directory: this.#directory,
+      groups: this.#groups.list(),
+      claimed: new Set([...claimed, ...this.#kept]),
+    });
+  }
+
+  /** What the processes of an orphan are and use, at most so many of them. */
+  inspectOrphan({ members }: OrphanTree, most: number): Promise<Usages> {
+    return readUsages(members, most);
+  }
+
+  /** Ends an orphan, and removes what it has left. Returns what that took. */
+  async stopOrphan(orphan: OrphanTree, options: StopOptions): Promise<StopReport> {
+    const report = await endOrphan(this.#table, orphan, options);
+    await this.forget(orphan.instance_id, this.#groups.list().get(orphan.instance_id) ?? null);
+    return report;
+  }
+
+  /** What the processes of an instance are and use, at most so many of them. */
+  async inspect({ instance_id, control_group, ...identity }: InstanceProof, most: number): Promise<Usages> {
     const target = { identity, instance_id, control_group: findControlGroup(control_group) };
-    return readUsages(await findTree(this.#table, target));
+    return readUsages(await findTree(this.#table, target), most);
   }
 
   /** Sends a signal to every process of a tree and returns how many it reached. */
@@ -159,6 +193,7 @@ export class Runtime {
 
   /** Removes what an instance that is gone has left of itself. */
   async forget(instance_id: string, control_group: ControlGroup | null): Promise<void> {
+    this.#kept.delete(instance_id);
     this.#lifelines.remove(instance_id);
     // The system lets go of a group a moment after the last process of it.
     for (let tries = 0; control_group && !control_group.remove() && tries < mostTries; tries++)

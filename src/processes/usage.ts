@@ -35,8 +35,6 @@ export interface HostFacts {
 const ticksPerSecond = 100;
 /** How much of the arguments of a process is shown, in bytes. */
 const longestCommand = 4_096;
-/** How many processes of one tree are listed. */
-const mostListed = 1_000;
 /** How many processes are read before others get their turn. */
 const readAtOnce = 100;
 
@@ -50,10 +48,10 @@ const states: Readonly<Record<string, ProcessInformation['state']>> = {
   Z: 'zombie',
 };
 
-/** What these processes are and use, in the order in which they were started. */
-export async function readUsages(members: readonly TreeMember[]): Promise<Usages> {
+/** What these processes are and use, at most so many of them, in the order in which they were started. */
+export async function readUsages(members: readonly TreeMember[], most: number): Promise<Usages> {
   const host = readHostFacts();
-  const listed = members.toSorted(byStart).slice(0, mostListed);
+  const listed = members.toSorted(byStart).slice(0, most);
   const processes: ProcessUsage[] = [];
   for (let at = 0; at < listed.length; at += readAtOnce) {
     if (at > 0) await new Promise(setImmediate);

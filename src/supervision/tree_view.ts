@@ -1,4 +1,4 @@
-import type { ProcessInformation, ProcessList } from '../contract/processes.ts';
+import { mostListed, type ProcessInformation, type ProcessList } from '../contract/processes.ts';
 import type { Runtime } from '../processes/runtime.ts';
 import type { Registry } from '../services/registry.ts';
 
@@ -16,7 +16,7 @@ export class TreeView {
   async list(service: string): Promise<ProcessList> {
     const { process: facts } = this.#registry.get(service);
     if (facts === null) return { service, processes: [], process_count: 0 };
-    const { processes, process_count } = await this.#runtime.inspect(facts);
+    const { processes, process_count } = await this.#runtime.inspect(facts, mostListed.processes);
     const roleOf = (pid: number): ProcessInformation['role'] => {
       if (pid === facts.main_pid) return 'main';
       return pid === facts.pid ? 'wrapper' : 'descendant';

@@ -34,6 +34,8 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/events': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
   'put /api/v1/agent/log_level': { scope: 'admin', on: 'agent' },
+  'get /api/v1/orphans': { scope: 'admin', on: 'agent' },
+  'post /api/v1/orphans/{instance_id}/stop': { scope: 'admin', on: 'agent' },
   'get /api/v1/keys': { scope: 'admin', on: 'agent' },
   'post /api/v1/keys': { scope: 'admin', on: 'agent' },
   'delete /api/v1/keys/{key_id}': { scope: 'admin', on: 'agent' },
@@ -69,7 +71,11 @@ after(() => agent[Symbol.asyncDispose]());
 /** Sends a call that is refused for its permission or for something later, never one that acts. */
 async function attempt(line: string, service: string, key: string | undefined): Promise<number> {
   const [verb = '', template = ''] = line.split(' ');
-  const path = template.replace('{id}', service).replace('{release}', '1').replace('{key_id}', 'nosuchkey');
+  const path = template
+    .replace('{id}', service)
+    .replace('{release}', '1')
+    .replace('{key_id}', 'nosuchkey')
+    .replace('{instance_id}', '00000000-00000000-0000-0000-0000-000000000000');
   const body = verb === 'get' || verb === 'delete' ? undefined : (bodies[line]?.(service) ?? {});
   const { status } = await agent.call(verb.toUpperCase(), path, body, {
     authorization: key ? `Bearer ${key}` : '',

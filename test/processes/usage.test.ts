@@ -73,7 +73,7 @@ test(
       { pid, start_ticks: '1', in_group: true },
       { pid: 2 ** 22 + 1, start_ticks, in_group: true },
     ];
-    const { processes, process_count } = await readUsages(members);
+    const { processes, process_count } = await readUsages(members, 10);
     assert.equal(process_count, 1);
     const [usage] = processes;
     assert.equal(usage?.command, 'sleep 1000');
@@ -87,6 +87,9 @@ test(
 test('of too many processes the first are listed, and all are counted', linuxOnly, async () => {
   const { start_ticks = '' } = readStat(process.pid) ?? {};
   const own = { pid: process.pid, start_ticks, in_group: false };
-  const { processes, process_count } = await readUsages(Array.from({ length: 1_200 }, () => own));
+  const { processes, process_count } = await readUsages(
+    Array.from({ length: 1_200 }, () => own),
+    1_000,
+  );
   assert.deepEqual([processes.length, process_count], [1_000, 1_200]);
 });
