@@ -40,25 +40,30 @@ export interface OpenedDatabase {
 /**
  * Opens the database, creating or migrating it as needed; the state before a migration stays as a backup.
  * A file that is damaged, or that a newer version wrote,
- * is never overwritten: it is renamed, named in `problems`, and the newest good backup takes its place.
+ * is never overwritten: it is renamed, named in `problems`, and the newest good backup takes its place. Without one, a
+ * damaged state begins anew, and a newer one is left alone and thrown as `state_newer`.
  * A file that cannot be opened for another reason (permission, disk) is left alone and thrown as `storage_unavailable`.
  */
 export function openDatabase(options: DatabaseOptions): OpenedDatabase {
+  const { file, migrations } = options;
   mkdirSync(options.backups, { recursive: true, mode: 0o700 });
   const backups = backupFiles(options.backups);
+  const fault = existsSync(file) ? findFault(file, migrations.length, backups.length > 0) : null;
+  if (fault === null && (existsSync(file) || backups.length === 0))
+    return { database: open(options), problems: [] };
+  const good = backups.findLast((backup) => findFault(backup, migrations.length, true) === null);
+  if (fault?.kind === 'newer' && good === undefined) {
+    const advice = 'and there is no backup that this one can read: use a davit that is at least as new';
+    throw new DavitError('state_newer', `${file} ${fault.reason}, ${advice}`);
+  }
   const problems: string[] = [];
-  if (existsSync(options.file)) {
-    const fault = findFault(options.file, options.migrations.length, backups.length > 0);
-    if (fault === null) return { database: open(options), problems };
-    problems.push(`${options.file} ${fault.reason}; it was kept as ${setAside(options.file, fault.kind)}`);
-  }
-  for (const file of backups.toReversed()) {
-    if (findFault(file, options.migrations.length, true) !== null) continue;
-    putCopy(file, options.file);
-    problems.push(`started with the backup ${file}: what changed after it is not known`);
-    return { database: open(options), problems };
-  }
-  if (problems.length > 0) problems.push('there is no good backup: started with an empty state');
+  if (fault !== null) problems.push(`${file} ${fault.reason}; it was kept as ${setAside(file, fault.kind)}`);
+  if (good !== undefined) putCopy(good, file);
+  problems.push(
+    good === undefined
+      ? 'there is no good backup: started with an empty state'
+      : `started with the backup ${good}: what changed after it is not known`,
+  );
   return { database: open(options), problems };
 }
 

@@ -130,6 +130,27 @@ test('a state of a newer version is kept aside untouched', async () => {
   database.close();
 });
 
+test('a state of a newer version is left alone when there is no backup to start from', async () => {
+  const later = { ...options, migrations: [first, second] };
+  const { database } = openDatabase(later);
+  await backUp(database, options.backups, 5);
+  database.close();
+  assert.throws(() => openDatabase(options), {
+    code: 'state_newer',
+    message: /state\.db was written by a newer version .*, and there is no backup that this one can read/,
+  });
+  assert.deepEqual([stateVersion(options.file), keptFiles('newer')], [2, []]);
+});
+
+test('a state that is gone is taken from the newest good backup', async () => {
+  await stateWithBackup();
+  rmSync(options.file);
+  const { database, problems } = openDatabase(options);
+  assert.deepEqual(notes(database), ['one']);
+  assert.match(problems.join('\n'), /^started with the backup/);
+  database.close();
+});
+
 test('a damaged backup is passed over for an older good one', async () => {
   await stateWithBackup();
   writeFileSync(join(options.backups, '9999-01-01T00-00-00.000Z.db'), 'damaged too'.repeat(1000));
