@@ -227,6 +227,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       listener.cut();
       if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
       logs.close();
+      runtime.close();
       audit.close();
       await auditLog.close();
       keys.close();

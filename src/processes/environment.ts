@@ -17,7 +17,7 @@ export interface EnvironmentParts {
   readonly env: Variables;
   readonly account: Account;
   /** By what the processes of the tree are known; nobody can set these otherwise. */
-  readonly marker: { readonly instance_id: string; readonly service: string; readonly release: number };
+  readonly marker: { readonly service: string; readonly release: number };
 }
 
 /** What of the agent's environment is harmless, and expected by programs. Everything else stays with the agent. */
@@ -26,7 +26,7 @@ const passedOnWindows = /^(Path|SystemRoot|SystemDrive|ComSpec|PATHEXT|TEMP|TMP|
 /** The largest environment file, in bytes. */
 const largestFile = 1_000_000;
 
-/** The whole environment of a process. */
+/** The environment of a process, but for the mark of its instance. */
 export function buildEnvironment(parts: EnvironmentParts): Record<string, string> {
   const { files, env, account, marker } = parts;
   const environment: Record<string, string> = {
@@ -38,7 +38,6 @@ export function buildEnvironment(parts: EnvironmentParts): Record<string, string
     ...env,
     DAVIT_SERVICE: marker.service,
     DAVIT_RELEASE: String(marker.release),
-    DAVIT_INSTANCE_ID: marker.instance_id,
   };
   if (process.platform !== 'win32') environment['PATH'] = withStandardDirectories(environment['PATH'] ?? '');
   return environment;

@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import crossSpawn from 'cross-spawn';
 import { DavitError } from '../lib/errors.ts';
 import type { Account } from './account.ts';
@@ -10,7 +11,7 @@ import { type ProcessIdentity, readIdentity } from './identity.ts';
 import type { NewLifeline } from './lifeline.ts';
 import { programPaths, whyNotExecutable } from './program_file.ts';
 import { systemReason } from './system_reason.ts';
-import { type WrappedProgram, wrap } from './wrapper.ts';
+import { wrapperCommand } from './wrapper.ts';
 
 /** What is to be started. */
 export interface Program {
@@ -21,10 +22,14 @@ export interface Program {
   readonly account: Account;
 }
 
-export interface LaunchOptions extends Program {
+export interface WrapperOptions {
+  readonly account: Account;
+  readonly cwd: string;
+  /** Variables that it has from the start. */
+  readonly env: Readonly<Record<string, string>>;
   /** The descriptors that its output goes to. */
-  readonly stdout: number;
-  readonly stderr: number;
+  readonly stdout: number | 'ignore';
+  readonly stderr: number | 'ignore';
   /** Null: its pid and its exit code are known only as long as this agent lives. */
   readonly lifeline: NewLifeline | null;
 }
@@ -38,8 +43,10 @@ export interface LaunchedProcess {
 
 /** A process that has been made and waits. When the agent dies before it lets it go, it ends without starting anything. */
 export interface HeldProcess extends LaunchedProcess {
-  /** Lets it start the program, and resolves with the pid of that; it may have ended by then. */
-  letGo(): Promise<number>;
+  /** Lets it start a program, and resolves with the pid of that, which may have ended by then. */
+  letGo(script: string): Promise<number>;
+  /** Lets it end without having started anything. */
+  abandon(): void;
 }
 
 /** How long the system may take to say what another account may do, in milliseconds. */
@@ -54,8 +61,7 @@ export function checkLaunch(program: Program): void {
   checkDirectory(cwd);
   if (process.platform === 'win32') return;
   const { file, args } = commandLine(program);
-  const start = asAccount(wrap({ file, args, env }).start, account);
-  const tooLong = whyTooLong([file, ...args], env) ?? whyTooLong([start.file, ...start.args], start.env);
+  const tooLong = whyTooLong([file, ...args], env);
   if (tooLong !== null) throw failure(`argument list too long: ${tooLong}`);
   const paths = programPaths(file, env['PATH'], cwd);
   const found = account.switch_to === null ? findOwn(cwd, paths) : findAs(account, cwd, paths);
@@ -65,39 +71,65 @@ export function checkLaunch(program: Program): void {
 }
 
 /**
- * Makes a process, in a session and group of its own, that will run a program under a wrapper once it is let go, with
- * nothing to read and its output going to the given descriptors. Throws `spawn_failed` with the system's reason. The
- * process does not keep the agent from ending.
+ * Makes a process, in a session and group of its own, that runs a program once it is let go. Throws `spawn_failed` with
+ * the system's reason. The process does not keep the agent from ending.
  */
-export async function launch(options: LaunchOptions): Promise<HeldProcess> {
+export async function startWrapper(options: WrapperOptions): Promise<HeldProcess> {
+  const { account, cwd, stdout, stderr, lifeline } = options;
+  const [shell, ...wrapperArgs] = wrapperCommand;
+  const { file, args, ...others } = asAccount({ file: shell, args: wrapperArgs, env: options.env }, account);
+  const stdio = ['pipe', stdout, stderr, lifeline?.pipe ?? 'ignore', lifeline?.notes ?? 'ignore'] as const;
+  const child = withOrdinaryOomScore(() =>
+    spawn(file, args, { cwd, detached: true, ...others, stdio: [...stdio] }),
+  );
+  const launched = await begun(child);
+  // The wrapper may be gone when it is written to.
+  child.stdin?.on('error', () => {});
+  if (child.stdin instanceof Socket) child.stdin.unref();
+  return {
+    ...launched,
+    letGo: (script) => letGo(child, script, lifeline, launched.exited),
+    abandon: () => child.stdin?.destroy(),
+  };
+}
+
+/** Starts a program on Windows, where there are no wrappers. Throws `spawn_failed`. */
+export async function startOnWindows(
+  { command, cwd, env }: Program,
+  { stdout, stderr }: { readonly stdout: number; readonly stderr: number },
+): Promise<LaunchedProcess> {
+  const settings: SpawnOptions = {
+    cwd,
+    env,
+    detached: true,
+    windowsHide: true,
+    stdio: ['ignore', stdout, stderr],
+  };
+  if (typeof command === 'string') return begun(spawn(command, { ...settings, shell: true }));
+  const [file = '', ...args] = command;
+  return begun(crossSpawn(file, args, settings));
+}
+
+async function begun(child: ChildProcess): Promise<LaunchedProcess> {
   const { promise: exited, resolve: end } = Promise.withResolvers<ExitStatus>();
-  try {
-    const wrapper = wrap({ ...commandLine(options), env: options.env });
-    const child = withOrdinaryOomScore(() => start(options, wrapper));
-    const failed = new Promise((resolve) => child.once('error', resolve));
-    child.once('exit', (code, signal) =>
-      end(code === null ? { return_code: null, signal } : statusOfShell(code)),
-    );
-    const { pid } = child;
-    if (pid === undefined) throw await failed;
-    // On Windows a program that is not found is told of in place of its exit.
-    void failed.then(() => end(unknownExit));
-    child.unref();
-    const identity = readIdentity(pid) ?? { pid, start_ticks: '', boot_id: '' };
-    return { identity, exited, letGo: () => letGo(child, wrapper, options.lifeline, exited) };
-  } catch (error) {
-    throw explain(error, options);
-  }
+  const failed = new Promise((resolve) => child.once('error', resolve));
+  child.once('exit', (code, signal) =>
+    end(code === null ? { return_code: null, signal } : statusOfShell(code)),
+  );
+  const { pid } = child;
+  if (pid === undefined) throw await failed;
+  // On Windows a program that is not found is told of in place of its exit.
+  void failed.then(() => end(unknownExit));
+  child.unref();
+  return { identity: readIdentity(pid) ?? { pid, start_ticks: '', boot_id: '' }, exited };
 }
 
 async function letGo(
   { pid = 0, stdin }: ChildProcess,
-  { script }: WrappedProgram,
+  script: string,
   lifeline: NewLifeline | null,
   exited: Promise<unknown>,
 ): Promise<number> {
-  // The wrapper may be gone.
-  stdin?.on('error', () => {});
   stdin?.end(script);
   const told = lifeline && (await Promise.race([lifeline.told, exited.then(() => lifeline.told)]));
   return told ?? pid;
@@ -130,33 +162,18 @@ function readOomScore(): string {
   }
 }
 
-function start(options: LaunchOptions, wrapper: WrappedProgram): ChildProcess {
-  const { cwd, account, stdout, stderr, lifeline } = options;
-  const settings: SpawnOptions = { cwd, detached: true, windowsHide: true };
-  if (process.platform === 'win32') return startOnWindows(options, settings);
-  const { file, args, ...others } = asAccount(wrapper.start, account);
-  const stdio = ['pipe', stdout, stderr, lifeline?.pipe ?? 'ignore', lifeline?.notes ?? 'ignore'] as const;
-  return spawn(file, args, { ...settings, ...others, stdio: [...stdio] });
-}
-
-function startOnWindows(
-  { command, env, stdout, stderr }: LaunchOptions,
-  settings: SpawnOptions,
-): ChildProcess {
-  const all: SpawnOptions = { ...settings, env, stdio: ['ignore', stdout, stderr] };
-  if (typeof command === 'string') return spawn(command, { ...all, shell: true });
-  const [file = '', ...args] = command;
-  return crossSpawn(file, args, all);
-}
-
-function commandLine({ command }: Program): { file: string; args: readonly string[] } {
+/** A string runs in a shell. */
+export function commandLine({ command }: Pick<Program, 'command'>): {
+  file: string;
+  args: readonly string[];
+} {
   if (typeof command === 'string') return { file: '/bin/sh', args: ['-c', command] };
   const [file = '', ...args] = command;
   return { file, args };
 }
 
-/** The system's answer does not tell a missing directory from a missing program or interpreter. */
-function explain(error: unknown, program: Program): DavitError {
+/** Why a program could not be started. The system's answer does not tell a missing directory from a missing program. */
+export function explainFailure(error: unknown, program: Program): DavitError {
   if (error instanceof DavitError) return error;
   try {
     checkLaunch(program);

@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StopReport } from '../contract/answers.ts';
-import { errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { Adoption } from './adopt.ts';
 import {
@@ -14,13 +13,14 @@ import {
 import { findTree, type TreeTarget } from './descendants.ts';
 import type { ProcessIdentity } from './identity.ts';
 import { wasKilledForMemory } from './kernel_log.ts';
-import { type LaunchedProcess, launch, type Program } from './launch.ts';
+import { explainFailure, type LaunchedProcess, type Program, startOnWindows } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
 import { endOrphan, findOrphans, type OrphanTree } from './orphans.ts';
-import { ProcessTable } from './process_table.ts';
+import { markName, ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
 import { type StopOptions, stopTree } from './stop.ts';
 import { readUsages, type Usages } from './usage.ts';
+import { type OutputDescriptors, Wrappers } from './wrappers.ts';
 
 /** What proves, also to a later agent, which process tree an instance is. */
 export interface InstanceProof extends ProcessIdentity {
@@ -39,6 +39,7 @@ export interface ProcessTree extends LaunchedProcess {
 /** A tree that has been prepared, and starts its program when it is let go. */
 export interface PreparedTree extends ProcessTree {
   readonly proof: InstanceProof;
+  /** Resolves with the pid of the program, which may have ended by then. */
   letGo(): Promise<number>;
 }
 
@@ -59,10 +60,10 @@ const mostTries = 20;
 
 /** Starts, takes up, signals and stops the process trees of instances. */
 export class Runtime {
-  readonly #options: RuntimeOptions;
   readonly #lifelines: Lifelines;
   readonly #adoption: Adoption;
   readonly #groups: ControlGroups;
+  readonly #wrappers: Wrappers;
   readonly #table = new ProcessTable();
   /** By what the instances of this agent are told from those of others on the same host. */
   readonly #ownPrefix: string;
@@ -71,12 +72,21 @@ export class Runtime {
   readonly #kept = new Set<string>();
 
   constructor(options: RuntimeOptions) {
-    this.#options = options;
     this.#lifelines = new Lifelines(options.directory, options.onProblem);
     this.#adoption = new Adoption(this.#lifelines);
     this.#groups = new ControlGroups(options.controlGroups);
     this.#directory = realpathSync(options.directory);
     this.#ownPrefix = `${createHash('sha256').update(this.#directory).digest('hex').slice(0, 8)}-`;
+    this.#wrappers = new Wrappers({
+      lifelines: this.#lifelines,
+      groups: this.#groups,
+      newId: () => {
+        const instance_id = this.#newInstanceId();
+        this.#kept.add(instance_id);
+        return instance_id;
+      },
+      onProblem: options.onProblem,
+    });
   }
 
   /** What this host or this account keeps from it, in sentences. */
@@ -84,38 +94,20 @@ export class Runtime {
     return this.#groups.missing === null ? [] : [this.#groups.missing];
   }
 
-  /** An instance id names the agent that it belongs to, and no two are alike. */
-  newInstanceId(): string {
-    const instance_id = this.#ownPrefix + randomUUID();
-    this.#kept.add(instance_id);
-    return instance_id;
-  }
-
   /**
    * Makes the process of an instance, which waits until it is let go: what proves it can be written down before it does
    * anything. An agent that dies before that has started nothing. Throws `spawn_failed`.
    */
-  async prepare(
-    program: Program,
-    instance_id: string,
-    output: { readonly stdout: number; readonly stderr: number },
-  ): Promise<PreparedTree> {
-    const { stdout, stderr } = output;
-    const lifeline = process.platform === 'win32' ? null : this.#lifelines.open(instance_id);
-    let made: ControlGroup | null = null;
+  async prepare(program: Program, output: OutputDescriptors): Promise<PreparedTree> {
     try {
-      made = this.#makeGroup(instance_id);
-      const held = await launch({ ...program, stdout, stderr, lifeline });
+      if (process.platform === 'win32') return await this.#startOnWindows(program, output);
+      const wrapper = await this.#wrappers.take(program, output);
       failPoint('start.spawned');
-      const control_group = made && this.#addToGroup(made, held.identity.pid);
-      const proof = { ...held.identity, instance_id, control_group: control_group?.folder ?? null };
-      return { ...held, instance_id, control_group, proof };
+      const { identity, exited, instance_id, control_group } = wrapper;
+      const proof = { ...identity, instance_id, control_group: control_group?.folder ?? null };
+      return { identity, exited, instance_id, control_group, proof, letGo: () => wrapper.letGo() };
     } catch (error) {
-      made?.remove();
-      this.#lifelines.remove(instance_id);
-      throw error;
-    } finally {
-      lifeline?.release();
+      throw explainFailure(error, program);
     }
   }
 
@@ -206,27 +198,27 @@ export class Runtime {
     for (const [instance, group] of this.#groups.list()) {
       if (instance.startsWith(this.#ownPrefix) && !instances.has(instance) && group.isEmpty()) group.remove();
     }
-    this.#lifelines.prepare();
+    this.#wrappers.makeReady();
   }
 
-  #makeGroup(instance_id: string): ControlGroup | null {
-    try {
-      return this.#groups.create(instance_id);
-    } catch (error) {
-      this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);
-      return null;
-    }
+  /** Ends what was made ready and is not needed any more. What runs stays. */
+  close(): void {
+    this.#wrappers.close();
   }
 
-  #addToGroup(group: ControlGroup, pid: number): ControlGroup | null {
-    try {
-      group.add(pid);
-      return group;
-    } catch (error) {
-      this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);
-      group.remove();
-      return null;
-    }
+  async #startOnWindows(program: Program, output: OutputDescriptors): Promise<PreparedTree> {
+    const instance_id = this.#newInstanceId();
+    const env = { ...program.env, [markName]: instance_id };
+    const launched = await startOnWindows({ ...program, env }, output);
+    const proof = { ...launched.identity, instance_id, control_group: null };
+    return { ...launched, instance_id, control_group: null, proof, letGo: async () => launched.identity.pid };
+  }
+
+  /** An instance id names the agent that it belongs to, and no two are alike. */
+  #newInstanceId(): string {
+    const instance_id = this.#ownPrefix + randomUUID();
+    this.#kept.add(instance_id);
+    return instance_id;
   }
 }
 

@@ -1,21 +1,43 @@
-import type { ProgramStart } from './account_switch.ts';
-
-/**
- * The descriptors that a wrapper is given besides its output: its lifeline, and the file of its notes, which are
- * `started <pid>` and, in a second line, the exit code.
- */
+/** The descriptors that a wrapper is given besides its output: its lifeline and its notes. */
 const lifelineDescriptor = 3;
 const notesDescriptor = 4;
 
-/** How a program is started under a wrapper, and what lets the wrapper go once it is written to its standard input. */
-export interface WrappedProgram {
-  readonly start: ProgramStart;
-  readonly script: string;
+/** The command line of a wrapper. Its last argument is for those who look at a list of processes. */
+export const wrapperCommand = ['/bin/sh', '-s', 'davit'] as const;
+
+/** Whether a process, by the words of its command line, is the wrapper of an instance. */
+export function isWrapperCommand(command: readonly string[]): boolean {
+  return command.join('\0') === wrapperCommand.join('\0');
 }
 
-const heldPrefix = 'DAVIT_HELD_';
-/** Names that a shell does not take from a script, and those by which davit knows the wrapper, too. */
-const notHeld = /^(DAVIT_.*|_|UID|EUID|PPID|LINENO|OPTIND|SHELLOPTS|BASH[A-Z_]*)$/;
+/** What a wrapper is to start, once it is let go. */
+export interface WrappedProgram {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Null where the wrapper already has its directory and its output. */
+  readonly place: WrapperPlace | null;
+}
+
+/** Where the program of a wrapper runs that was made before anybody knew. */
+export interface WrapperPlace {
+  readonly cwd: string;
+  /** Descriptors of this agent. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** Names that a shell does not let a script set. */
+const shellsOwn = /^(_|UID|EUID|PPID|LINENO|OPTIND|SHELLOPTS|BASH[A-Z_]*)$/;
+
+/** Variables that a wrapper must be given with its own environment, as its script cannot set them. */
+export function variablesOfWrapper(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !canBeScripted(name)));
+}
+
+function canBeScripted(name: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(name) && !shellsOwn.test(name);
+}
 
 /**
  * Every signal that can be caught. The group is signalled as a whole, and the wrapper has to outlive what it waits for:
@@ -24,38 +46,31 @@ const notHeld = /^(DAVIT_.*|_|UID|EUID|PPID|LINENO|OPTIND|SHELLOPTS|BASH[A-Z_]*)
 const caught = '1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 24 25 26 27 28 29 30 31';
 
 /**
- * Puts a program under a wrapper: a shell that waits for its script. When the agent dies before it has written that,
- * there is nothing to read, and nothing is started.
+ * The script that a wrapper waits for, which is a shell that reads its standard input: when the agent dies before it has
+ * written this, nothing is started.
  *
- * Neither the wrapper nor what switches users before it must see the program's environment, which says what code is
- * loaded into a process (LD_PRELOAD and more): the variables travel under other names, and are given back last.
+ * It runs a program as its child, and gives the exit code of that as its own. What the agent learns by that and by the
+ * lifeline also stands in the notes, for when no agent is there: `started <pid>` and, in a second line, the exit code.
+ * The shell's own remarks, such as "Terminated", are kept out of the program's output. The program's environment
+ * begins with the program: it says what code is loaded into a process (LD_PRELOAD and more).
  */
-export function wrap({ file, args, env }: ProgramStart): WrappedProgram {
-  const names = Object.keys(env).filter((key) => /^[A-Za-z_]\w*$/.test(key) && !notHeld.test(key));
-  const held = Object.entries(env).map(([key, value]) => [
-    names.includes(key) ? heldPrefix + key : key,
-    value,
-  ]);
-  const start = { file: '/bin/sh', args: ['-s', '--', file, ...args], env: Object.fromEntries(held) };
-  return { start, script: script(givingBack(names)) };
-}
-
-/**
- * Runs the arguments as a child, and gives the exit code of that as its own. What the agent learns by that and by the
- * lifeline also stands in the notes, for when no agent is there. The shell's own remarks, such as "Terminated", are kept
- * out of the program's output.
- */
-function script(giveBack: string): string {
+export function wrapperScript({ file, args, env, place }: WrappedProgram): string {
+  const exported = Object.entries(env)
+    .filter(([name]) => canBeScripted(name))
+    .map(([name, value]) => `export ${name}=${quote(value)}`);
   return `{
 trap : ${caught}
+${place === null ? '' : `exec >>/proc/${process.pid}/fd/${place.stdout} 2>>/proc/${process.pid}/fd/${place.stderr}`}
 exec 5>&2 2>/dev/null
 (
 read -r DAVIT_PID DAVIT_REST </proc/self/stat || DAVIT_PID=$(exec /bin/sh -c 'echo $PPID')
 echo "started $DAVIT_PID" >&${notesDescriptor}
 echo $DAVIT_PID >&${lifelineDescriptor}
 unset DAVIT_PID DAVIT_REST
-${giveBack}
-exec "$@" </dev/null 2>&5 ${lifelineDescriptor}>&- ${notesDescriptor}>&- 5>&-
+exec </dev/null 2>&5 ${lifelineDescriptor}>&- ${notesDescriptor}>&- 5>&-
+${place === null ? '' : `cd -- ${quote(place.cwd)} || exit 126`}
+${exported.join('\n')}
+exec ${[file, ...args].map(quote).join(' ')}
 )
 code=$?
 echo $code >&${notesDescriptor}
@@ -64,6 +79,7 @@ exit $code
 `;
 }
 
-function givingBack(names: readonly string[]): string {
-  return names.map((name) => `export ${name}="$${heldPrefix}${name}"; unset ${heldPrefix}${name}`).join('\n');
+/** A text as one word of a shell, whatever it holds. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -53,7 +53,7 @@ export class Supervisor {
 
   /** Throws `spawn_failed` where it can be known beforehand that the system would refuse to start this. */
   check(service: string, spec: Spec): void {
-    checkLaunch(this.#program(service, 0, spec, ''));
+    checkLaunch(this.#program(service, 0, spec));
   }
 
   /**
@@ -134,7 +134,7 @@ export class Supervisor {
     throw new DavitError('state_conflict', `service "${service}" is not running`);
   }
 
-  #program(service: string, release: number, spec: Spec, instanceId: string): Program {
+  #program(service: string, release: number, spec: Spec): Program {
     const account = resolveAccount(spec.user, spec.group, this.#account);
     const env = buildEnvironment({
       agentEnvironment: this.#options.agentEnvironment,
@@ -142,21 +142,20 @@ export class Supervisor {
       files: [spec.env_file].flat().map(readEnvironmentFile),
       env: spec.env,
       account,
-      marker: { service, release, instance_id: instanceId },
+      marker: { service, release },
     });
     return { command: spec.command, cwd: spec.cwd, env, account };
   }
 
   async #launch({ service, release, spec, actor }: StartOrder): Promise<Instance> {
     const { registry, output, runtime } = this.#options;
-    const instance_id = runtime.newInstanceId();
-    const program = this.#program(service, release, spec, instance_id);
+    const program = this.#program(service, release, spec);
     const run = registry.get(service).runs + 1;
     const capture = output.open(service, run, { release, instance: 1 });
     registry.advance(service, 'start', { runs: run });
     try {
       failPoint('start.prepared');
-      const tree = await runtime.prepare(program, instance_id, capture);
+      const tree = await runtime.prepare(program, capture);
       const facts = await this.#letGo(service, tree, release);
       return this.#watch({ service, run, facts, tree, capture });
     } catch (error) {

@@ -7,8 +7,15 @@ import type { TestContext } from 'node:test';
 import { type Account, resolveAccount } from '../../src/processes/account.ts';
 import { buildEnvironment } from '../../src/processes/environment.ts';
 import type { ExitStatus } from '../../src/processes/exit_status.ts';
-import { type LaunchedProcess, launch, type Program } from '../../src/processes/launch.ts';
+import {
+  commandLine,
+  type LaunchedProcess,
+  type Program,
+  startWrapper,
+  type WrapperOptions,
+} from '../../src/processes/launch.ts';
 import { Lifelines } from '../../src/processes/lifeline.ts';
+import { variablesOfWrapper, wrapperScript } from '../../src/processes/wrapper.ts';
 import { isRunning, processesWith, until } from './system.ts';
 
 export interface LaunchedTree extends LaunchedProcess {
@@ -39,10 +46,25 @@ export function fixture(name: string, ...args: string[]): string[] {
 /** A program as davit would start it. */
 export function programOf(command: Program['command'], options: ProgramOptions = {}): Program {
   const account = options.account ?? resolveAccount(null, null);
-  const marker = { instance_id: options.instance_id ?? randomUUID(), service: 'test', release: 1 };
+  const marker = { service: 'test', release: 1 };
   const parts = { agentEnvironment: process.env, passed: [], files: [], env: options.env ?? {} };
-  const env = buildEnvironment({ ...parts, account, marker });
+  const built = buildEnvironment({ ...parts, account, marker });
+  const env = { ...built, DAVIT_INSTANCE_ID: options.instance_id ?? randomUUID() };
   return { command, cwd: options.cwd ?? '/', env, account };
+}
+
+/** Starts the wrapper of a program, which waits until it is let go. */
+export async function launchHeld(
+  program: Program,
+  others: Pick<WrapperOptions, 'stdout' | 'stderr' | 'lifeline'>,
+): Promise<LaunchedProcess & { letGo(): Promise<number> }> {
+  const { account, cwd, env } = program;
+  const wrapperEnvironment = {
+    ...variablesOfWrapper(env),
+    DAVIT_INSTANCE_ID: env['DAVIT_INSTANCE_ID'] ?? '',
+  };
+  const held = await startWrapper({ account, cwd, env: wrapperEnvironment, ...others });
+  return { ...held, letGo: () => held.letGo(wrapperScript({ ...commandLine(program), env, place: null })) };
 }
 
 /** Starts a process tree whose every process is gone when the test has ended. */
@@ -59,8 +81,7 @@ export async function launchTree(
   const announced = () => [...output().matchAll(/^child (\d+)$/gm)].map(([, pid]) => Number(pid));
   const program = programOf(command, { ...options, instance_id });
   const lifeline = new Lifelines(join(folder, 'lifelines'), assert.fail).open(instance_id);
-  const { letGo, ...started } = await launch({
-    ...program,
+  const { letGo, ...started } = await launchHeld(program, {
     stdout: descriptor,
     stderr: descriptor,
     lifeline,

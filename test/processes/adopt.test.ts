@@ -30,11 +30,11 @@ async function orphan(t: TestContext, command: string, letGo = true): Promise<Or
   const source = (name: string) => new URL(`../../src/processes/${name}.ts`, import.meta.url);
   const script = `
     setInterval(() => {}, 1000);
-    const { launch } = await import('${source('launch')}');
+    const { launchHeld } = await import('${new URL('../helpers/processes.ts', import.meta.url)}');
     const { Lifelines } = await import('${source('lifeline')}');
     const lifeline = new Lifelines('${folder}', console.error).open('${instance_id}');
     const program = ${JSON.stringify(programOf(command, { instance_id }))};
-    const { identity, letGo } = await launch({ ...program, stdout: 2, stderr: 2, lifeline });
+    const { identity, letGo } = await launchHeld(program, { stdout: 2, stderr: 2, lifeline });
     const pid = ${letGo} ? await letGo() : 0;
     console.log(JSON.stringify({ identity, pid }));`;
   const agent = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -19,7 +19,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 const posixOnly = { skip: process.platform === 'win32' ? 'Windows has other variables' : false };
 const account: Account = { switch_to: null, uid: 7, name: 'ann', home: '/home/ann', shell: '/bin/ksh' };
-const marker = { instance_id: 'i-1', service: 'web', release: 3 };
+const marker = { service: 'web', release: 3 };
 const of = (parts: Partial<EnvironmentParts>) =>
   buildEnvironment({ agentEnvironment: {}, passed: [], files: [], env: {}, account, marker, ...parts });
 
@@ -32,7 +32,6 @@ test('a process gets its account, its marks and the standard directories', posix
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     DAVIT_SERVICE: 'web',
     DAVIT_RELEASE: '3',
-    DAVIT_INSTANCE_ID: 'i-1',
   });
 });
 
@@ -66,12 +65,11 @@ test('later files win over earlier ones, env over all, and nobody over the marks
       { A: '1', B: '1', C: '1', DAVIT_SERVICE: 'x' },
       { B: '2', C: '2', HOME: '/srv' },
     ],
-    env: { C: '3', DAVIT_INSTANCE_ID: 'x', DAVIT_RELEASE: 'x' },
+    env: { C: '3', DAVIT_RELEASE: 'x' },
   });
   assert.deepEqual({ A, B, C, HOME }, { A: '1', B: '2', C: '3', HOME: '/srv' });
   assert.equal(marks['DAVIT_SERVICE'], 'web');
   assert.equal(marks['DAVIT_RELEASE'], '3');
-  assert.equal(marks['DAVIT_INSTANCE_ID'], 'i-1');
 });
 
 test('an account that no file names gives no variables', () => {

@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs';
+import { errorMessage } from '../lib/errors.ts';
+import { ownAccount } from './account.ts';
+import type { ControlGroup, ControlGroups } from './control_group.ts';
+import {
+  commandLine,
+  type HeldProcess,
+  type LaunchedProcess,
+  type Program,
+  startWrapper,
+  type WrapperOptions,
+} from './launch.ts';
+import type { Lifelines } from './lifeline.ts';
+import { markName } from './process_table.ts';
+import { variablesOfWrapper, type WrapperPlace, wrapperScript } from './wrapper.ts';
+
+/** The descriptors that the output of a program goes to. */
+export interface OutputDescriptors {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** A wrapper that has its program, and waits to be let go. */
+export interface Wrapper extends LaunchedProcess {
+  readonly instance_id: string;
+  readonly control_group: ControlGroup | null;
+  letGo(): Promise<number>;
+}
+
+/** A wrapper that waits for any program that is to run as the agent's own account. */
+interface ReadyWrapper extends HeldProcess {
+  readonly instance_id: string;
+  readonly control_group: ControlGroup | null;
+}
+
+interface WrappersOptions {
+  readonly lifelines: Lifelines;
+  readonly groups: ControlGroups;
+  readonly newId: () => string;
+  readonly onProblem: (message: string) => void;
+}
+
+/** How many wrappers wait. To make one takes longer than all else that a start needs. */
+const readyWrappers = 4;
+
+/** The wrappers of instances. A few are made before they are needed. */
+export class Wrappers {
+  readonly #options: WrappersOptions;
+  readonly #account = ownAccount();
+  /** Such a wrapper opens the output that it is told, through /proc. */
+  readonly #canBeReady = existsSync(`/proc/${process.pid}/fd`);
+  readonly #ready: ReadyWrapper[] = [];
+  #isMaking = false;
+  #isClosed = false;
+
+  constructor(options: WrappersOptions) {
+    this.#options = options;
+  }
+
+  /** The wrapper of a program: one that is ready, if that will do, or a new one. */
+  async take(program: Program, output: OutputDescriptors): Promise<Wrapper> {
+    const env = variablesOfWrapper(program.env);
+    const { account, cwd } = program;
+    const ready =
+      account.switch_to === null && Object.keys(env).length === 0 ? this.#ready.shift() : undefined;
+    setImmediate(() => this.makeReady());
+    if (ready !== undefined) return wrapperOf(ready, program, { cwd, ...output });
+    const made = await this.#make({ account, cwd, env, ...output });
+    return wrapperOf(made, program, null);
+  }
+
+  /** Makes wrappers until enough wait, one after another. */
+  makeReady(): void {
+    const enough = this.#isClosed || !this.#canBeReady || this.#ready.length >= readyWrappers;
+    if (enough || this.#isMaking) return;
+    this.#isMaking = true;
+    this.#make({ account: this.#account, cwd: '/', env: {}, stdout: 'ignore', stderr: 'ignore' })
+      .then((wrapper) => this.#keep(wrapper))
+      // Whoever needs one makes it, and is told what hinders it.
+      .catch(() => {})
+      .finally(() => {
+        this.#isMaking = false;
+      });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const wrapper of this.#ready.splice(0)) this.#discard(wrapper);
+  }
+
+  #keep(wrapper: ReadyWrapper): void {
+    this.#ready.push(wrapper);
+    if (this.#isClosed) this.close();
+    // Somebody may have killed it before it was needed.
+    void wrapper.exited.then(() => {
+      const place = this.#ready.indexOf(wrapper);
+      if (place === -1) return;
+      this.#ready.splice(place, 1);
+      this.#discard(wrapper);
+    });
+    setImmediate(() => this.makeReady());
+  }
+
+  #discard(wrapper: ReadyWrapper): void {
+    wrapper.abandon();
+    void wrapper.exited.then(() => wrapper.control_group?.remove());
+    this.#options.lifelines.remove(wrapper.instance_id);
+  }
+
+  async #make(options: Omit<WrapperOptions, 'lifeline'>): Promise<ReadyWrapper> {
+    const { lifelines } = this.#options;
+    const instance_id = this.#options.newId();
+    const lifeline = lifelines.open(instance_id);
+    try {
+      const held = await startWrapper({
+        ...options,
+        env: { ...options.env, [markName]: instance_id },
+        lifeline,
+      });
+      return { ...held, instance_id, control_group: this.#putIntoGroup(instance_id, held.identity.pid) };
+    } catch (error) {
+      lifelines.remove(instance_id);
+      throw error;
+    } finally {
+      lifeline?.release();
+    }
+  }
+
+  /** Null where there are no control groups, or the system refuses one. */
+  #putIntoGroup(instance_id: string, pid: number): ControlGroup | null {
+    let made: ControlGroup | null = null;
+    try {
+      made = this.#options.groups.create(instance_id);
+      made?.add(pid);
+      return made;
+    } catch (error) {
+      this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);
+      made?.remove();
+      return null;
+    }
+  }
+}
+
+function wrapperOf(held: ReadyWrapper, program: Program, place: WrapperPlace | null): Wrapper {
+  const { identity, exited, instance_id, control_group } = held;
+  const script = () => wrapperScript({ ...commandLine(program), env: program.env, place });
+  return { identity, exited, instance_id, control_group, letGo: () => held.letGo(script()) };
+}
