@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { keyPath } from '../contract/requests.ts';
+import { keyPath, orphanPath } from '../contract/requests.ts';
 import {
   duration,
   serviceGlob,
@@ -27,6 +27,11 @@ export function serviceGlobs(value: string, earlier: readonly string[] | undefin
 /** The id of a key, which becomes part of a path too. */
 export function keyArgument(value: string): string {
   return checked(keyPath.shape.key_id, value);
+}
+
+/** The id of an instance, which becomes part of a path too. */
+export function instanceArgument(value: string): string {
+  return checked(orphanPath.shape.instance_id, value);
 }
 
 export function durationArgument(value: string): string {

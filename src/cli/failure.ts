@@ -77,6 +77,8 @@ function advice({ code, fields }: DavitError, { client, argument }: Failed): str
       return ['See which there are: davit status'];
     case 'release_not_found':
       return [`See which there are: davit releases ${safeText(argument)}`];
+    case 'orphan_not_found':
+      return ['See which there are: davit orphans'];
     case 'spawn_failed':
     case 'exited_early':
       return [`More of what it wrote: davit logs ${safeText(argument)}`];

@@ -33,7 +33,8 @@ function stopText(stop: StopReport): string {
   return ` ${safeText(how)}${trouble(stop)}`;
 }
 
-function trouble({ swept, survivors }: StopReport): string {
+/** What of a stop somebody should know, a line for each. */
+export function trouble({ swept, survivors }: StopReport): string {
   const lines = [];
   if (swept.length > 0)
     lines.push(`  processes that had left its group were killed too: ${swept.join(', ')}`);

@@ -14,6 +14,7 @@ import { addInfo, addLogLevel, addVersion, versionText } from './info.ts';
 import { addKeys } from './keys.ts';
 import { addDelete, addLifecycle, addSignal } from './lifecycle.ts';
 import { addLogs } from './logs.ts';
+import { addOrphans } from './orphans.ts';
 import { addPs } from './processes.ts';
 import { addReleases, addRollback } from './releases.ts';
 import { addStatus } from './status.ts';
@@ -142,6 +143,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addConfig(program, act, actions);
   addInfo(program, act);
   addLogLevel(program, act);
+  addOrphans(program, act);
   addSystemd(program, act);
   addUpgrade(program, act);
   program.commandsGroup('This command line:');
