@@ -58,6 +58,9 @@ async function upgrade(run: Run, options: UpgradeOptions): Promise<void> {
   const onStep = (text: string) => (json ? terminal.note(text) : terminal.print(text));
   const around: Surroundings = { environment, flags, isRoot: isSuperuser(), signal, onStep };
   const unlock = takeHost(options, around);
+  // Who loses the terminal must not leave the upgrade half done: it goes on, and back when it cannot tell any more.
+  const onHangUp = () => {};
+  process.on('SIGHUP', onHangUp);
   try {
     const plan = await makePlan(options, around);
     try {
@@ -67,6 +70,7 @@ async function upgrade(run: Run, options: UpgradeOptions): Promise<void> {
       plan.binary.removeLeftovers();
     }
   } finally {
+    process.off('SIGHUP', onHangUp);
     unlock();
   }
 }

@@ -369,18 +369,24 @@ describe('davit upgrade', { skip }, () => {
     await requireWell();
   });
 
-  test('interrupted by Ctrl-C it goes back', async () => {
-    const never = program(standIn('touch /root/begun; exec sleep 1000'));
-    const command = `echo $$ >/root/upgrade.pid; exec ${real} upgrade --binary ${never}`;
-    const running = machine.try('sh', '-c', command);
-    await until('the new one starts', () => existsSync(machine.file('/root/begun')));
-    await machine.run('sh', '-c', 'kill -INT $(cat /root/upgrade.pid)');
-    const { code, output } = await running;
-    assert.equal(code, 130, output);
-    assert.match(output, /interrupted; the previous binary is back in its place and runs/);
-    assert.ok(isSame(installed, real));
-    await requireWell();
-  });
+  for (const [signal, expected, message] of [
+    ['INT', 130, /interrupted; the previous binary is back in its place and runs/],
+    ['HUP', 1, /the new binary failed: .*; the previous binary is back in its place and runs/],
+  ] as const) {
+    test(`it goes back all the same when it gets SIG${signal} before the new binary is ready`, async () => {
+      rmSync(machine.file('/root/begun'), { force: true });
+      const never = program(standIn('touch /root/begun; exec sleep 1000'));
+      const command = `echo $$ >/root/upgrade.pid; exec ${real} upgrade --binary ${never} --timeout 10s`;
+      const running = machine.try('sh', '-c', command);
+      await until('the new one starts', () => existsSync(machine.file('/root/begun')));
+      await machine.run('sh', '-c', `kill -${signal} $(cat /root/upgrade.pid)`);
+      const { code, output } = await running;
+      assert.equal(code, expected, output);
+      assert.match(output, message);
+      assert.ok(isSame(installed, real));
+      await requireWell();
+    });
+  }
 
   test('where services end with the agent, they run again after it', async () => {
     writeFileSync(machine.file('/etc/davit/davit.yaml'), 'stop_services: true\n');
