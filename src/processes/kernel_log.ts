@@ -25,7 +25,7 @@ export function wasKilledForMemory(
 /** Which process a record of the kernel's log says was killed for memory, and when, in seconds since boot; null: none. */
 export function killedForMemory(record: string): { readonly pid: number; readonly at: number } | null {
   const [, microseconds, pid] =
-    /^\d+,\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
+    /^[0-7],\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
   return pid === undefined ? null : { pid: Number(pid), at: Number(microseconds) / 1e6 };
 }
 

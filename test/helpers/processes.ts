@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Account, resolveAccount } from '../../src/processes/account.ts';
+import type { ControlGroup } from '../../src/processes/control_group.ts';
 import { buildEnvironment } from '../../src/processes/environment.ts';
 import type { ExitStatus } from '../../src/processes/exit_status.ts';
 import {
@@ -14,7 +15,7 @@ import {
   startWrapper,
   type WrapperOptions,
 } from '../../src/processes/launch.ts';
-import { Lifelines } from '../../src/processes/lifeline.ts';
+import { Lifelines, type WrapperNotes } from '../../src/processes/lifeline.ts';
 import { variablesOfWrapper, wrapperScript } from '../../src/processes/wrapper.ts';
 import { isRunning, processesWith, until } from './system.ts';
 
@@ -24,6 +25,8 @@ export interface LaunchedTree extends LaunchedProcess {
   readonly pid: number;
   /** What it has written so far, both streams. */
   output(): string;
+  /** What its wrapper has written down. */
+  notes(): WrapperNotes;
   /** Resolves when it has written this line. */
   wrote(line: string): Promise<void>;
   /** The pids that it has announced as its descendants, once there are so many. */
@@ -35,6 +38,7 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly account?: Account;
   readonly instance_id?: string;
+  readonly control_group?: ControlGroup;
 }
 
 /** The command of a program among the fixtures. */
@@ -80,7 +84,8 @@ export async function launchTree(
   const output = () => readFileSync(file, 'utf8');
   const announced = () => [...output().matchAll(/^child (\d+)$/gm)].map(([, pid]) => Number(pid));
   const program = programOf(command, { ...options, instance_id });
-  const lifeline = new Lifelines(join(folder, 'lifelines'), assert.fail).open(instance_id);
+  const lifelines = new Lifelines(join(folder, 'lifelines'), assert.fail);
+  const lifeline = lifelines.open(instance_id);
   const { letGo, ...started } = await launchHeld(program, {
     stdout: descriptor,
     stderr: descriptor,
@@ -88,6 +93,7 @@ export async function launchTree(
   });
   lifeline?.release();
   closeSync(descriptor);
+  options.control_group?.add(started.identity.pid);
   const pid = await letGo();
   t.after(() => {
     const marked = processesWith(`DAVIT_INSTANCE_ID=${instance_id}`);
@@ -99,6 +105,7 @@ export async function launchTree(
     pid,
     instance_id,
     output,
+    notes: () => lifelines.notesOf(instance_id),
     wrote: (line) => until(`it writes "${line}"`, () => output().split('\n').includes(line)),
     children: async (count) => {
       await until(`it has announced ${count} children`, () => announced().length >= count);
