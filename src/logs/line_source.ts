@@ -112,7 +112,8 @@ export class ForwardSource extends LineSource {
   }
 
   protected override async readLines(): Promise<StreamLine[]> {
-    const { start, bytes } = await this.readFrom(this.#readTo, this.#readTo + piece + longestLine);
+    const to = Math.min(this.options.end, this.#readTo + piece + longestLine);
+    const { start, bytes } = await this.readFrom(this.#readTo, Math.max(to, this.#readTo));
     this.isOvertaken = start > this.#readTo;
     const length = this.isOvertaken ? 0 : this.#readable(bytes);
     this.isDry = length === 0;

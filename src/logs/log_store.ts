@@ -88,6 +88,10 @@ export class LogStore {
 
   /** Takes up a run whose process outlived an earlier agent. */
   adopt(service: string, run: number, label: RunLabel): LiveCapture {
+    if (this.#catalog.find(service, run) === undefined)
+      this.#options.onProblem(
+        `the log of "${service}" is gone; what it writes is lost until it is started again`,
+      );
     const adopted = this.#capture(service, run, label);
     adopted.release();
     return adopted;

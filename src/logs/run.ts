@@ -47,6 +47,13 @@ export class Run {
     return run;
   }
 
+  /** Notes that what stood before these offsets is not there any more. */
+  noteHead({ stdout, stderr }: Offsets): void {
+    const { head } = this;
+    if (stdout <= head.stdout && stderr <= head.stderr) return;
+    this.head = { stdout: Math.max(stdout, head.stdout), stderr: Math.max(stderr, head.stderr) };
+  }
+
   /** Looks at the disk: how much it holds, and when it was last written to. */
   measure(): void {
     this.bytes = 0;

@@ -147,7 +147,8 @@ export class RunCapture {
       this.#isIndexFailing = true;
     }
     run.sizes = sizes;
-    run.bytes = sizes.stdout - run.head.stdout + (sizes.stderr - run.head.stderr) + this.#index.size;
+    const left = sizes.stdout - run.head.stdout + (sizes.stderr - run.head.stderr);
+    run.bytes = Math.max(0, left) + this.#index.size;
   }
 
   #sizes(): Offsets {

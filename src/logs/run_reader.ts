@@ -45,6 +45,7 @@ export class RunReader {
       const stdout = keep(await openStream(run.files.stdout));
       const stderr = keep(await openStream(run.files.stderr));
       const end = { stdout: await stdout.size(), stderr: await stderr.size() };
+      run.noteHead({ stdout: stdout.begin, stderr: stderr.begin });
       const index = keep(await TimeIndex.open(run.files.index));
       if (stdout.isThere || stderr.isThere)
         return new RunReader(run, { stdout, stderr }, index, { end, isFinal });
@@ -78,7 +79,7 @@ export class RunReader {
   /** What lies after `from`, oldest first. */
   forward(from: Offsets, wanted: StreamName | undefined): LineSource[] {
     return this.#sources(wanted, (options) => {
-      return new ForwardSource(options, from[options.stream]);
+      return new ForwardSource(options, Math.min(from[options.stream], options.end));
     });
   }
 

@@ -5,6 +5,8 @@ import { SeekableReader } from './seekable.ts';
 
 /** The file of one stream, read by the offsets of the stream, whether it is compressed or not. */
 export interface StreamFile {
+  /** Where what is there begins: a compressed stream lacks what had been given back before. */
+  readonly begin: number;
   /** Where the stream ends by now. */
   size(): Promise<number>;
   /** What lies between two offsets, as far as it is there. */
@@ -29,8 +31,10 @@ export async function openStream(file: string): Promise<StreamFile & { readonly 
 
 function rawFile(handle: FileHandle): StreamFile {
   return {
+    begin: 0,
     size: async () => (await handle.stat()).size,
     read: async (from, to) => {
+      if (from >= to) return Buffer.alloc(0);
       const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(to - from), 0, to - from, from);
       return buffer.subarray(0, bytesRead);
     },
@@ -40,6 +44,7 @@ function rawFile(handle: FileHandle): StreamFile {
 
 function compressedFile(handle: FileHandle, reader: SeekableReader): StreamFile {
   return {
+    begin: reader.begin,
     size: async () => reader.end,
     read: (from, to) => reader.read(from, to),
     close: () => handle.close(),
@@ -47,6 +52,7 @@ function compressedFile(handle: FileHandle, reader: SeekableReader): StreamFile 
 }
 
 const emptyFile: StreamFile = {
+  begin: 0,
   size: async () => 0,
   read: async () => Buffer.alloc(0),
   close: async () => {},

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { parseCursor } from '../../src/logs/cursor.ts';
 import { until } from '../helpers/system.ts';
 import { endless, fromBegin, numbered, Stored, texts } from './stored.ts';
 
@@ -218,6 +219,33 @@ test('a log that somebody removes under its process is told once, and the next r
   assert.deepEqual(texts((await stored.store.query('web', all)).lines), ['here']);
   assert.equal(stored.problems.length, 1);
   assert.match(stored.problems[0] ?? '', /the log of "web" was removed by somebody else/);
+});
+
+test('a log that is gone when a service is taken up is told of', async () => {
+  using stored = new Stored();
+  const live = stored.begin(1, 'lost\n');
+  stored.store.close();
+  rmSync(stored.file('.'), { recursive: true });
+  stored.restart();
+  const adopted = stored.store.adopt('web', 1, { release: 1, instance: 1 });
+  assert.deepEqual(stored.problems, [
+    'the log of "web" is gone; what it writes is lost until it is started again',
+  ]);
+  await adopted.close();
+  await live.close();
+});
+
+test('a log that somebody empties breaks nothing', async () => {
+  using stored = new Stored();
+  const live = stored.begin(1, numbered(0, 100));
+  const { after } = await stored.store.query('web', { lines: 1 });
+  writeFileSync(stored.file('1.r1.i1.stdout'), '');
+  appendFileSync(stored.file('1.r1.i1.stdout'), 'again\n');
+  assert.deepEqual(texts((await stored.store.query('web', all)).lines), ['again']);
+  assert.deepEqual((await stored.store.query('web', all, { after: parseCursor(after) })).lines, []);
+  appendFileSync(stored.file('1.r1.i1.stdout'), 'and again\n');
+  await live.close();
+  assert.deepEqual(texts((await stored.store.query('web', all)).lines), ['again', 'and again']);
 });
 
 test('on a full disk the service writes on as far as it can, the missing time is told once, and comes back by itself', {
