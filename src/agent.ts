@@ -159,32 +159,42 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const listener = createListener({ listen, tls, onRequest, onCertificate, onProblem });
   let endWatchdog = () => {};
 
+  const begin = async () => {
+    if (problems.length > 0) {
+      const message = problems.join('; ');
+      log.error(message);
+      events.record({ type: 'agent.state_set_aside', message });
+    }
+    const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
+    if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
+    if (problem !== null) warnings.push(problem);
+    const due = await supervisor.takeUp();
+    logs.keepWithinBounds();
+    if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
+    for (const warning of warnings.slice(problems.length)) log.warn(warning);
+    showAddress(inData('agent.json'), url, onProblem);
+    isReady.resolve();
+    events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
+    log.info({ url, version, commit, pid: process.pid }, 'listening');
+    const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
+    for (const id of due) operations.start(id, 'agent').catch(onFailure(id));
+    for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
+    const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
+    orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
+    endWatchdog = manager.startWatchdog(() => true);
+    await manager.ready(`listening on ${url}`);
+  };
+
   return {
     async start() {
       url = await listener.open();
-      if (problems.length > 0) {
-        const message = problems.join('; ');
-        log.error(message);
-        events.record({ type: 'agent.state_set_aside', message });
+      try {
+        await begin();
+      } catch (error) {
+        void listener.close();
+        listener.cut();
+        throw error;
       }
-      const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
-      if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
-      if (problem !== null) warnings.push(problem);
-      const due = await supervisor.takeUp();
-      logs.keepWithinBounds();
-      if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
-      for (const warning of warnings.slice(problems.length)) log.warn(warning);
-      writePrivateFile(inData('agent.json'), `${JSON.stringify({ url, pid: process.pid })}\n`);
-      isReady.resolve();
-      events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
-      log.info({ url, version, commit, pid: process.pid }, 'listening');
-      const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
-      for (const id of due) operations.start(id, 'agent').catch(onFailure(id));
-      for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
-      const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
-      orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
-      endWatchdog = manager.startWatchdog(() => true);
-      await manager.ready(`listening on ${url}`);
     },
 
     async reload(load) {
@@ -245,6 +255,17 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
 
 function openToTheNetwork(listen: string): string {
   return `listening on ${listen} without TLS: keys and commands cross the network readable; set tls, or listen on 127.0.0.1`;
+}
+
+/** Lets the command line on this host find the agent. On a full disk it does not, which must keep no agent from its services. */
+function showAddress(file: string, url: string, onProblem: (message: string) => void): void {
+  try {
+    writePrivateFile(file, `${JSON.stringify({ url, pid: process.pid })}\n`);
+  } catch (error) {
+    onProblem(
+      `davit on this host has to be told the address: ${file} cannot be written: ${errorMessage(error)}`,
+    );
+  }
 }
 
 /** Makes the data directory what it must be, the agent's own, and takes it. Returns what gives it free. */

@@ -185,10 +185,12 @@ function open({ file, backups, migrations }: DatabaseOptions): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
     const version = readVersion(database);
     if (version > 0 && version < migrations.length) backUpVersion(file, backups);
-    transaction(database, () => {
-      for (const migration of migrations.slice(version)) database.exec(migration);
-      database.exec(`PRAGMA user_version = ${migrations.length}`);
-    });
+    // Nothing is written where there is nothing to do: the disk may be full.
+    if (version < migrations.length)
+      transaction(database, () => {
+        for (const migration of migrations.slice(version)) database.exec(migration);
+        database.exec(`PRAGMA user_version = ${migrations.length}`);
+      });
     return database;
   } catch (error) {
     throw unavailable(file, error);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DavitError } from './errors.ts';
@@ -26,8 +26,17 @@ export function lockDirectory(directory: string): () => void {
       cause: error,
     });
   }
-  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  notePid(pidFile);
   return () => lock.close();
+}
+
+/** Only for the sentence that another process gets: a full disk is no reason not to use the directory. */
+function notePid(file: string): void {
+  try {
+    writeFileSync(file, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    rmSync(file, { force: true });
+  }
 }
 
 function readPid(file: string): string {
