@@ -25,13 +25,14 @@ export type ReplacementOrder = Pick<UnderWay, 'release' | 'actor' | 'is_deployme
  * Replaces what runs of a service by a release and makes that the current one. The old process ends before the new one
  * starts: both may want the same port. Callers have checked that the new one can be started. When the new one fails, the
  * old release is started again, the current release stays what it was, and the error says what runs now in its field
- * `restored`. What is about to happen is written down first, so that another agent can bring it to an end.
+ * `restored`. What is about to happen is written down first, so that another agent can bring it to an end; where it
+ * cannot be, this throws `storage_unavailable`, and what runs has not been touched.
  */
 export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder): Promise<Replacement> {
   const { process } = parts.registry.get(id);
   const before = process && { release: process.release, instance_id: process.instance_id };
   const under_way = { ...order, before, was_resumed: false };
-  parts.registry.update(id, { under_way });
+  parts.registry.announce(id, { under_way });
   return proceed(parts, id, under_way);
 }
 

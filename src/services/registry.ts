@@ -148,6 +148,15 @@ export class Registry {
     return this.#replace({ ...this.get(id), ...change });
   }
 
+  /** Changes what must be written before anything is done. Throws `storage_unavailable`, with nothing changed. */
+  announce(id: string, change: ServiceChange): Service {
+    const service = { ...this.get(id), ...change };
+    this.#store.saveService(service);
+    this.#services.set(id, service);
+    this.#unwritten.delete(id);
+    return service;
+  }
+
   /** Changes what must be known after a power cut, and makes all that was written before last, too. */
   commit(id: string, change: ServiceChange = {}): Service {
     return this.#replace({ ...this.get(id), ...change }, true);
