@@ -271,13 +271,11 @@ describe('davit upgrade', { skip }, () => {
     assert.match(outcome.output, /answers, not davit 9\.9\.9 \(abc\)/);
   });
 
-  test('one that ends after it has migrated the state is taken back, and the state too', async () => {
-    const newer = program(
-      standIn(
-        '[ -e /root/done ] || { touch /root/started; until [ -e /root/done ]; do sleep 0.1; done; }; exit 1',
-      ),
-    );
-    const running = upgrade(newer);
+  /** Upgrades to a binary that ends after it has migrated the state. */
+  async function upgradeToMigration(environment: string): Promise<Outcome> {
+    for (const name of ['started', 'done']) rmSync(machine.file(`/root/${name}`), { force: true });
+    const wait = 'touch /root/started; until [ -e /root/done ]; do sleep 0.1; done; exit 1';
+    const running = machine.try('env', environment, real, 'upgrade', '--binary', program(standIn(wait)));
     await until('it starts', () => existsSync(machine.file('/root/started')));
     changeState((folder) => {
       const [file, backups] = [join(folder, 'davit.db'), join(folder, 'backups')];
@@ -290,8 +288,11 @@ describe('davit upgrade', { skip }, () => {
       database.close();
     });
     writeFileSync(machine.file('/root/done'), '');
+    return await running;
+  }
 
-    const outcome = await running;
+  test('one that ends after it has migrated the state is taken back, and the state too', async () => {
+    const outcome = await upgradeToMigration('NOTHING=');
     await requireWentBack(outcome);
     assert.match(
       outcome.output,
@@ -306,6 +307,23 @@ describe('davit upgrade', { skip }, () => {
     );
     const kept = inFolder(data).find((name) => name.startsWith('davit.db.newer-')) ?? '';
     withCopy((folder) => assert.equal(stateVersion(join(folder, kept)), migrations.length + 1));
+  });
+
+  test('killed while it takes the state back, it leaves an agent that does so at its start', async () => {
+    const killed = await upgradeToMigration('DAVIT_TEST_FAIL_POINTS=upgrade.stopped=kill');
+    assert.match(killed.output, /fail point upgrade\.stopped/);
+    assert.ok(isSame(installed, real));
+    await machine.run('systemctl', 'start', 'davit');
+    await requireWell();
+    const { body } = await machine.request('GET', '/api/v1/services/web/releases', { key });
+    assert.equal(body.releases.length, 1);
+    const info = await machine.request('GET', '/api/v1/agent', { key });
+    assert.match(
+      info.body.warnings.join('\n'),
+      /newer version .*kept as(.|\n)*started with the backup .*\.version-/,
+    );
+    // With that said, it is as ever again.
+    await machine.run('systemctl', 'restart', 'davit');
   });
 
   test('a state that a newer davit wrote is refused before anything is changed', async () => {
