@@ -97,6 +97,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const supervisor = new Supervisor({
     registry,
     runtime,
+    onProblem,
     events,
     output: logs,
     agentEnvironment: environment,
@@ -168,7 +169,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
     if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
     if (problem !== null) warnings.push(problem);
-    const due = await supervisor.takeUp();
+    await supervisor.takeUp();
     logs.keepWithinBounds();
     if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
     for (const warning of warnings.slice(problems.length)) log.warn(warning);
@@ -177,7 +178,6 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
     log.info({ url, version, commit, pid: process.pid }, 'listening');
     const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
-    for (const id of due) operations.start(id, 'agent').catch(onFailure(id));
     for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));

@@ -6,6 +6,7 @@ import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import { pidOf } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
+import { startsAgain } from '../supervision/last_exit.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
 import { type Replacement, replaceRelease, resumeReplacement } from './replacement.ts';
 
@@ -130,11 +131,15 @@ export class Operations {
     });
   }
 
-  /** Brings to an end what an agent was doing with a service when it died. */
+  /** Brings to an end what an agent was doing with a service when it died, and starts again what ended with it or the host. */
   finish(id: string): Promise<void> {
     return this.#turn(id, async () => {
-      const { under_way } = this.#options.registry.get(id);
-      if (under_way === null) return;
+      const { wanted, state, last_exit, under_way, current_release } = this.#options.registry.get(id);
+      const isDue = wanted === 'running' && state === 'stopped' && startsAgain(last_exit);
+      if (under_way === null) {
+        if (isDue) await this.#replace(id, current_release, 'agent');
+        return;
+      }
       const { release, actor, is_deployment } = under_way;
       const note = (type: 'deployment.succeeded' | 'deployment.failed', message: string) =>
         is_deployment && this.#record(type, id, actor, message, release);

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import { ownAccount, resolveAccount } from '../processes/account.ts';
+import { findControlGroup } from '../processes/control_group.ts';
 import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
 import { isAlive, readBootId } from '../processes/identity.ts';
@@ -13,7 +15,7 @@ import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import { type LastExit, pidOf, type Service, type ServiceProcess } from '../services/service.ts';
 import { type Instance, type StopOrder, staysUp } from './instance.ts';
-import { lastExit, startsAgain, unseenExit } from './last_exit.ts';
+import { lastExit, unseenExit } from './last_exit.ts';
 import { type OutputStore, shownLines } from './output.ts';
 
 export interface SupervisorOptions {
@@ -21,6 +23,7 @@ export interface SupervisorOptions {
   readonly events: EventLog;
   readonly output: OutputStore;
   readonly runtime: Runtime;
+  readonly onProblem: (message: string) => void;
   /** The agent's own environment; services get the harmless part of it. */
   readonly agentEnvironment: NodeJS.ProcessEnv;
   /** Names of further variables of the agent that services get. */
@@ -35,6 +38,8 @@ export interface StartOrder {
   readonly actor: string;
 }
 
+/** How long a wrapper that has just been let go may take to say what it started, in milliseconds. */
+const tellTimeout = 1_000;
 /** How long leftovers of a process that ended by itself get to end. */
 const sweepTimeout = 2_000;
 
@@ -114,18 +119,16 @@ export class Supervisor {
     return this.#options.runtime.signal(this.#instance(service).tree, signal);
   }
 
-  /** Takes up what an earlier agent left, and returns the services that should run and have to be started again. */
-  async takeUp(): Promise<string[]> {
+  /**
+   * Takes up what an earlier agent left. What takes longer, as a stop that it was in, has its turn first among the
+   * operations on the service.
+   */
+  async takeUp(): Promise<void> {
     const { registry, runtime } = this.#options;
     const left = registry.services().filter((service) => service.state !== 'stopped');
+    const known = new Set(left.flatMap(({ process }) => process?.instance_id ?? []));
     await Promise.all(left.map((service) => this.#takeUp(service)));
-    runtime.tidy(new Set(registry.services().flatMap(({ process }) => process?.instance_id ?? [])));
-    const isDue = ({ wanted, state, last_exit, under_way }: Service) =>
-      wanted === 'running' && state === 'stopped' && under_way === null && startsAgain(last_exit);
-    return registry
-      .services()
-      .filter(isDue)
-      .map(({ id }) => id);
+    runtime.tidy(known);
   }
 
   #instance(service: string): Instance {
@@ -255,17 +258,20 @@ export class Supervisor {
     const { process: facts } = service;
     if (facts === null) return this.#noteLostStart(service.id);
     const tree = this.#options.runtime.adopt(facts);
-    if (tree === null) return this.#noteDeathInAbsence(service, facts);
+    if (tree === null) {
+      this.#noteDeathInAbsence(service, facts);
+      return;
+    }
     await this.#adopt(service, tree, facts);
     const order = stopInProgress(service);
     if (order === null || !this.#instances.has(service.id)) return;
     const { spec } = this.#options.registry.release(service.id, facts.release);
-    await this.stop(service.id, spec.stop, order);
+    this.#inItsTurn(service.id, () => this.stop(service.id, spec.stop, order));
   }
 
   async #adopt({ id, runs: run, state }: Service, tree: AdoptedTree, before: ServiceProcess): Promise<void> {
     const { registry, output, events } = this.#options;
-    const main_pid = before.main_pid ?? (await tree.told);
+    const main_pid = before.main_pid ?? (await soon(tree.told));
     if (main_pid === null && !isAlive(before)) return this.#noteLostStart(id);
     const facts = { ...before, main_pid };
     registry.update(id, { process: facts });
@@ -284,20 +290,39 @@ export class Supervisor {
     this.#options.events.record({ type: 'service.start_failed', service: id, message: last_exit.message });
   }
 
-  async #noteDeathInAbsence(service: Service, facts: ServiceProcess): Promise<void> {
+  #noteDeathInAbsence(service: Service, facts: ServiceProcess): void {
     const { registry, events, runtime } = this.#options;
     const { id } = service;
     const rebooted = readBootId() !== facts.boot_id;
     const { pid: main_pid, exit: status } = runtime.notesOf(facts.instance_id);
-    if (main_pid === null && facts.main_pid === null && !rebooted) return this.#noteLostStart(id);
+    if (main_pid === null && facts.main_pid === null && !rebooted) {
+      this.#noteLostStart(id);
+      return;
+    }
     const reason = stopInProgress(service)?.reason ?? this.#reasonOf(id, facts, status);
     const last_exit = rebooted ? unseenExit('host_rebooted') : lastExit(reason, status, null);
     const { message } = last_exit;
     const { release } = facts;
     registry.advance(id, 'ended', { process: null, last_exit });
     events.record({ type: 'service.exited', service: id, release, pid: pidOf(facts), message });
-    if (!rebooted) await runtime.sweep(facts, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
+    if (rebooted) return;
+    this.#inItsTurn(id, async () => {
+      await runtime.sweep(facts, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
+      await runtime.forget(facts.instance_id, findControlGroup(facts.control_group));
+    });
   }
+
+  #inItsTurn(service: string, work: () => Promise<unknown>): void {
+    const { registry, onProblem } = this.#options;
+    registry.lock
+      .run(service, work)
+      .catch((error) => onProblem(`service "${service}": ${errorMessage(error)}`));
+  }
+}
+
+/** Null when it takes long: a wrapper that was halted tells nothing. */
+function soon<T>(told: Promise<T>): Promise<T | null> {
+  return Promise.race([told, sleep(tellTimeout, null, { ref: false })]);
 }
 
 /** The stop that an earlier agent was about to make, or in the midst of; null when there was none. */
