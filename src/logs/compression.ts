@@ -29,7 +29,7 @@ export async function compressRun(run: Run, signal: AbortSignal): Promise<void> 
     try {
       await write(fresh, file, begin, signal);
       // Whatever still wrote to it would be lost, and a run that was removed must not come back.
-      if (run.isRemoved || signal.aborted || hasChanged(file, written)) continue;
+      if (run.isRemoved || run.isLive || signal.aborted || hasChanged(file, written)) continue;
       renameSync(fresh, compressedName(file));
       failPoint('retention.run_compressed');
       rmSync(file);

@@ -50,25 +50,35 @@ export class Keeper {
 
   /** Looks after a service that has grown, if it holds too much. */
   noteGrowth(service: string): void {
-    const retention = this.#options.retentionOf(service);
-    if (retention === null || this.#trimming.has(service)) return;
-    const held = this.#options.catalog.of(service).reduce((sum, { bytes }) => sum + bytes, 0);
-    if (held > retention.max_bytes) void this.trim(service);
+    if (this.#trimming.has(service)) return;
+    try {
+      const retention = this.#options.retentionOf(service);
+      const held = this.#options.catalog.of(service).reduce((sum, { bytes }) => sum + bytes, 0);
+      if (retention !== null && held > retention.max_bytes) void this.trim(service);
+    } catch (error) {
+      this.#tell(service, error);
+    }
   }
 
   /** Looks after everything once; one call does while another is under way. */
   sweep(): Promise<void> {
-    this.#sweeping ??= this.#sweep().finally(() => {
-      this.#sweeping = null;
-    });
+    this.#sweeping ??= this.#sweep()
+      .catch((error: unknown) => this.#tell('', error))
+      .finally(() => {
+        this.#sweeping = null;
+      });
     return this.#sweeping;
   }
 
   /** Holds one service to what it may keep; one call does while another is under way. */
   trim(service: string): Promise<void> {
-    const trimming = this.#trimming.get(service) ?? this.#trim(service);
+    const known = this.#trimming.get(service);
+    if (known !== undefined) return known;
+    const trimming = this.#trim(service)
+      .catch((error: unknown) => this.#tell(service, error))
+      .finally(() => this.#trimming.delete(service));
     this.#trimming.set(service, trimming);
-    return trimming.finally(() => this.#trimming.delete(service));
+    return trimming;
   }
 
   async #trim(service: string): Promise<void> {
@@ -144,14 +154,15 @@ export class Keeper {
       await work();
     } catch (error) {
       // The service may have been deleted meanwhile.
-      if (systemErrorCode(error) !== 'ENOENT' && existsSync(run.files.folder))
-        this.#options.onProblem(
-          service,
-          `the logs of "${service}" cannot be trimmed: ${errorMessage(error)}`,
-        );
+      if (systemErrorCode(error) !== 'ENOENT' && existsSync(run.files.folder)) this.#tell(service, error);
     } finally {
       run.isBusy = false;
       if (!run.isLive && !run.isRemoved) run.measure();
     }
+  }
+
+  #tell(service: string, error: unknown): void {
+    const whose = service === '' ? 'the logs' : `the logs of "${service}"`;
+    this.#options.onProblem(service, `${whose} cannot be trimmed: ${errorMessage(error)}`);
   }
 }

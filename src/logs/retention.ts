@@ -43,8 +43,13 @@ export function readRetention({ max_size, max_age, max_releases, compress }: Spe
 /** How many bytes all services together may keep: what is set, or else a tenth of the disk of `directory`, at most 20 GB. */
 export function hostQuota(size: string | null, directory: string): number {
   if (size !== null) return bytes(size);
-  const { blocks, bsize } = statfsSync(directory);
-  return Math.min((blocks * bsize) / 10, largestQuota);
+  try {
+    const { blocks, bsize } = statfsSync(directory);
+    return Math.min((blocks * bsize) / 10, largestQuota);
+  } catch {
+    // Somebody may have removed it; the next run makes it anew.
+    return largestQuota;
+  }
 }
 
 /** What of one service has to go; `runs` are all of its runs, rising. */

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { parseCursor } from '../../src/logs/cursor.ts';
+import { LogStore } from '../../src/logs/log_store.ts';
 import { until } from '../helpers/system.ts';
 import { endless, fromBegin, numbered, Stored, texts } from './stored.ts';
 
@@ -233,6 +234,25 @@ test('a log that is gone when a service is taken up is told of', async () => {
   ]);
   await adopted.close();
   await live.close();
+});
+
+test('where nobody can say what is to be kept, that is told, and nothing is removed', async () => {
+  using stored = new Stored();
+  await stored.run(1, numbered(0, 100));
+  stored.store.close();
+  const problems: string[] = [];
+  const store = new LogStore({
+    directory: stored.file('..'),
+    retentionOf: () => {
+      throw new Error('the disk does not answer');
+    },
+    maxBytes: () => 1e12,
+    onProblem: (message) => problems.push(message),
+  });
+  await store.sweep();
+  assert.match(problems.join(), /^the logs of "web" cannot be trimmed: the disk does not answer/);
+  assert.equal((await store.query('web', all)).lines.length, 100);
+  store.close();
 });
 
 test('a log that somebody empties breaks nothing', async () => {

@@ -109,4 +109,5 @@ test('the quota of a host is what is set, or a part of the disk', () => {
   assert.equal(hostQuota('5MB', '/'), 5e6);
   const ownChoice = hostQuota(null, '/');
   assert.ok(ownChoice > 0 && ownChoice <= 20e9);
+  assert.equal(hostQuota(null, '/there/is/no/such/folder'), 20e9);
 });
