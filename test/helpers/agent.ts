@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly configFile?: string;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs what follows it in its own place, such as `prlimit --nofile=64`. */
+  readonly under?: readonly string[];
 }
 
 export interface Answer {
@@ -60,7 +62,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<RunningAge
     await writeFile(file, stringify(options.config));
     flags.push('--config', file);
   }
-  const [program, ...first] = davitCommand;
+  const [program = '', ...first] = [...(options.under ?? []), ...davitCommand];
   if (options.configFile) flags.push('--config', options.configFile);
   const listen = options.configFile || options.config?.['listen'] ? [] : ['--listen', '127.0.0.1:0'];
   const child = spawn(program, [...first, 'agent', ...listen, '--data', data, ...flags], {

@@ -1,0 +1,32 @@
+import type { FaultCase } from './fault_case.ts';
+import { clockCases } from './parts/clock.ts';
+import { diskCases } from './parts/disk.ts';
+import { killCases } from './parts/kills.ts';
+import { limitCases } from './parts/limits.ts';
+import { logFolderCases } from './parts/log_folder.ts';
+import { procCases } from './parts/proc.ts';
+import { refusalCases } from './parts/refusals.ts';
+import { stateFileCases } from './parts/state_files.ts';
+import { twoAgentCases } from './parts/two_agents.ts';
+
+export interface CaseOptions {
+  /** From what random choices are made. */
+  readonly seed: number;
+  /** How many steps a random sequence has. */
+  readonly rounds: number;
+}
+
+/** Every fault at every step. */
+export function allCases(_options: CaseOptions): FaultCase[] {
+  return [
+    ...clockCases(),
+    ...diskCases(),
+    ...killCases(),
+    ...limitCases(),
+    ...logFolderCases(),
+    ...procCases(),
+    ...refusalCases(),
+    ...stateFileCases(),
+    ...twoAgentCases(),
+  ];
+}
