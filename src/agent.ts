@@ -127,6 +127,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     data: config.data,
     url: () => url,
     warnings: () => [...warnings, ...orphans.warnings],
+    controlGroups: runtime.controlGroups,
     log,
     registry,
   };

@@ -67,9 +67,16 @@ async function showInfo({ agent, terminal, json }: Run): Promise<void> {
       ['data', answer.data],
       ['log level', answer.log_level],
       ['memory', `${(answer.memory.resident_bytes / 2 ** 20).toFixed(0)} MiB resident`],
+      ['control groups', groupsText(answer.control_groups)],
       ['services', `${answer.services.total}, of which ${answer.services.running} run`],
     ]),
   );
   for (const warning of answer.warnings)
     terminal.print(`${terminal.style('yellow', 'warning:')} ${safeText(warning)}`);
+}
+
+/** Agents of earlier versions do not tell. */
+function groupsText(groups: AgentInformation['control_groups'] | undefined): string | undefined {
+  if (groups === undefined) return undefined;
+  return groups.used ? 'one for each instance' : 'none, see the warnings';
 }

@@ -259,9 +259,14 @@ export const agentInformation = z
     log_level: logLevel,
     memory: z.object({ resident_bytes: z.int() }),
     services: z.object({ total: z.int(), running: z.int() }),
+    control_groups: z
+      .object({ used: z.boolean(), reason: z.string().nullable().describe('Why not; null: they are used.') })
+      .describe('Whether each instance has a control group of its own.'),
     warnings: z
       .array(z.string())
-      .describe('What is missing or was mended at start, such as a state file set aside.'),
+      .describe(
+        'What is missing, such as the rights of root, was mended at start, such as a state file set aside, or is left over.',
+      ),
   })
   .meta({ id: 'AgentInformation' });
 export type AgentInformation = z.infer<typeof agentInformation>;

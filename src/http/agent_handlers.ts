@@ -14,6 +14,7 @@ export interface AgentFacts {
   readonly url: () => string;
   /** What is missing or was mended. */
   readonly warnings: () => readonly string[];
+  readonly controlGroups: AgentInformation['control_groups'];
   /** Its log, as far as its level goes. */
   readonly log: { level: string };
   readonly registry: Registry;
@@ -35,7 +36,8 @@ export function agentHandlers(facts: AgentFacts) {
   };
 }
 
-function describeAgent({ started_at, data, url, warnings, log, registry }: AgentFacts): AgentInformation {
+function describeAgent(facts: AgentFacts): AgentInformation {
+  const { started_at, data, url, warnings, controlGroups, log, registry } = facts;
   const services = registry.services();
   return {
     version,
@@ -53,6 +55,7 @@ function describeAgent({ started_at, data, url, warnings, log, registry }: Agent
       total: services.length,
       running: services.filter((service) => service.process !== null).length,
     },
+    control_groups: controlGroups,
     warnings: [...warnings()],
   };
 }

@@ -1,6 +1,5 @@
-import { realpathSync } from 'node:fs';
-import { basename } from 'node:path';
 import { DavitError } from '../lib/errors.ts';
+import { findTool } from '../lib/host_tools.ts';
 import type { Account } from './account.ts';
 
 /** A program as the system starts it. */
@@ -26,20 +25,10 @@ export function asAccount({ file, args, env }: ProgramStart, { switch_to, name }
 }
 
 function findSetpriv(name: string | null): string {
-  for (const path of ['/usr/bin/setpriv', '/bin/setpriv', '/run/current-system/sw/bin/setpriv']) {
-    // The setpriv of BusyBox cannot switch users.
-    if (basename(realPath(path)) === 'setpriv') return path;
-  }
+  const setpriv = findTool('setpriv');
+  if (setpriv !== null) return setpriv;
   throw new DavitError(
     'spawn_failed',
     `user ${name} has supplementary groups, which take setpriv to give: install util-linux`,
   );
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return '';
-  }
 }

@@ -29,15 +29,15 @@ export interface OwnInstances {
   readonly directory: string;
   /** Their control groups. */
   readonly groups: ReadonlyMap<string, ControlGroup>;
-  /** The ids of those that are not orphans. */
-  readonly claimed: ReadonlySet<string>;
+  /** Whether an instance is no orphan. Asked after the look, for some begin while it lasts. */
+  readonly isClaimed: (id: string) => boolean;
 }
 
 /** Finds the instances of an agent that run although nobody claims them. */
 export async function findOrphans(table: ProcessTable, own: OwnInstances): Promise<OrphanTree[]> {
   const processes = (await table.look()) ?? [];
   const isOrphan = (id: string) =>
-    id.startsWith(own.prefix) && instanceIdPattern.test(id) && !own.claimed.has(id);
+    id.startsWith(own.prefix) && instanceIdPattern.test(id) && !own.isClaimed(id);
   const marked = Map.groupBy(
     processes.filter(({ mark }) => isOrphan(mark)),
     ({ mark }) => mark,
@@ -113,10 +113,10 @@ function holdsAgent(id: string, members: readonly TreeMember[]): boolean {
 function holdsClaimed(
   members: readonly TreeMember[],
   processes: readonly SeenProcess[],
-  { claimed }: OwnInstances,
+  { isClaimed }: OwnInstances,
 ): boolean {
   const pids = new Set(members.map(({ pid }) => pid));
-  return processes.some(({ pid, mark }) => pids.has(pid) && claimed.has(mark));
+  return processes.some(({ pid, mark }) => pids.has(pid) && isClaimed(mark));
 }
 
 function marksOf(id: string, carriers: readonly SeenProcess[]): Pick<OrphanTree, 'service' | 'release'> {

@@ -15,6 +15,7 @@ import type { ProcessIdentity } from './identity.ts';
 import { wasKilledForMemory } from './kernel_log.ts';
 import { explainFailure, type LaunchedProcess, type Program, startOnWindows } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
+import { limitations } from './limitations.ts';
 import { endOrphan, findOrphans, type OrphanTree } from './orphans.ts';
 import { markName, ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
@@ -80,18 +81,19 @@ export class Runtime {
     this.#wrappers = new Wrappers({
       lifelines: this.#lifelines,
       groups: this.#groups,
-      newId: () => {
-        const instance_id = this.#newInstanceId();
-        this.#kept.add(instance_id);
-        return instance_id;
-      },
+      newId: () => this.#newInstanceId(),
       onProblem: options.onProblem,
     });
   }
 
   /** What this host or this account keeps from it, in sentences. */
   get limitations(): readonly string[] {
-    return this.#groups.missing === null ? [] : [this.#groups.missing];
+    return limitations(this.#groups.missing);
+  }
+
+  /** Whether instances get control groups of their own, and why not. */
+  get controlGroups(): { readonly used: boolean; readonly reason: string | null } {
+    return { used: this.#groups.missing === null, reason: this.#groups.missing };
   }
 
   /**
@@ -156,7 +158,7 @@ export class Runtime {
       prefix: this.#ownPrefix,
       directory: this.#directory,
       groups: this.#groups.list(),
-      claimed: new Set([...claimed, ...this.#kept]),
+      isClaimed: (id) => claimed.has(id) || this.#kept.has(id),
     });
   }
 

@@ -62,7 +62,8 @@ test('lines that a service writes while no agent runs are there for the next one
   await first.until('GET', '/service/talker/logs', (page) => page.lines.length > 2);
   const pid = await pidOf(first, 'talker');
   await first.end('SIGKILL');
-  const output = () => readFileSync(join(data, 'logs', 'talker', '1.r1.i1.stdout'), 'utf8').split('\n').length;
+  const output = () =>
+    readFileSync(join(data, 'logs', 'talker', '1.r1.i1.stdout'), 'utf8').split('\n').length;
   const before = output();
   await until('the service has written on', () => output() > before + 10);
 
