@@ -56,7 +56,10 @@ export class DavitAgent {
     const agent = new DavitAgent(program, setup, `http://127.0.0.1:${await freePort()}`);
     mkdirSync(join(setup.folder, 'services'));
     writeFileSync(join(setup.folder, 'davit.yaml'), unlimited);
-    await agent.launch();
+    await agent.launch().catch(async (error: unknown) => {
+      await agent.stop();
+      throw error;
+    });
     const key = readFileSync(join(agent.data, 'admin.key'), 'utf8').trim();
     agent.#headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     return agent;
