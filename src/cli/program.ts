@@ -6,6 +6,7 @@ import { type Act, commandFrame } from './command.ts';
 import { addCompletion } from './completion.ts';
 import { addContexts } from './contexts.ts';
 import { addDeploy } from './deploy.ts';
+import { addDoctor } from './doctor.ts';
 import { addEvents } from './events.ts';
 import { exitCode } from './exit_codes.ts';
 import { reportFailure } from './failure.ts';
@@ -144,6 +145,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addInfo(program, act);
   addLogLevel(program, act);
   addOrphans(program, act);
+  addDoctor(program, act, actions);
   addSystemd(program, act);
   addUpgrade(program, act);
   program.commandsGroup('This command line:');
