@@ -5,6 +5,7 @@ import { killCases } from './parts/kills.ts';
 import { limitCases } from './parts/limits.ts';
 import { logFolderCases } from './parts/log_folder.ts';
 import { procCases } from './parts/proc.ts';
+import { randomCases } from './parts/random.ts';
 import { refusalCases } from './parts/refusals.ts';
 import { stateFileCases } from './parts/state_files.ts';
 import { twoAgentCases } from './parts/two_agents.ts';
@@ -17,7 +18,7 @@ export interface CaseOptions {
 }
 
 /** Every fault at every step. */
-export function allCases(_options: CaseOptions): FaultCase[] {
+export function allCases({ seed, rounds }: CaseOptions): FaultCase[] {
   return [
     ...clockCases(),
     ...diskCases(),
@@ -25,6 +26,7 @@ export function allCases(_options: CaseOptions): FaultCase[] {
     ...limitCases(),
     ...logFolderCases(),
     ...procCases(),
+    ...randomCases(seed, rounds),
     ...refusalCases(),
     ...stateFileCases(),
     ...twoAgentCases(),

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   controlGroups,
@@ -48,6 +49,9 @@ async function look(sandbox: Sandbox, wanted: Wanted, demands: Demands) {
   const health = await sandbox.ask('GET', '/health');
   if (health?.status !== 200)
     return { problems: [`the agent does not answer: ${health?.status}`], outcomes: {} };
+  const busy = underWay(sandbox);
+  if (busy.length > 0)
+    return { problems: [`the replacement of ${busy.join(', ')} is still under way`], outcomes: {} };
   const before = writtenRuns(sandbox.written);
   const living = livingInstances(sandbox.folder);
   const outcomes: Record<string, Outcome> = {};
@@ -67,6 +71,19 @@ async function look(sandbox: Sandbox, wanted: Wanted, demands: Demands) {
   problems.push(...unknown.map(({ service }) => `"${service}" runs, of which nobody knows`));
   if (problems.length === 0) problems.push(...(await heartbeatProblems(sandbox, before, living)));
   return { problems, outcomes };
+}
+
+/** The services whose replacement has been begun and not ended, as it is written down. */
+function underWay({ data }: Sandbox): string[] {
+  const database = new DatabaseSync(join(data, 'davit.db'), { readOnly: true });
+  try {
+    const rows = database
+      .prepare(`SELECT id FROM services WHERE json_extract(record, '$.under_way') IS NOT NULL`)
+      .all();
+    return rows.map(({ id }) => String(id));
+  } finally {
+    database.close();
+  }
 }
 
 /** What a service is by the host, and where the agent does not agree. */

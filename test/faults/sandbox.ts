@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -86,6 +86,11 @@ export class Sandbox implements AsyncDisposable {
     }
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Forgets what the programs of a deleted service wrote: their log is gone. */
+export function forgetWritten({ written }: Sandbox, service: string): void {
+  for (const name of readdirSync(written)) if (name.startsWith(`${service}.`)) rmSync(join(written, name));
 }
 
 /** Rejects with what was waited for when that takes too long. */
