@@ -19,7 +19,7 @@ test('a first patch is filled up with the defaults', () => {
     group: null,
     stop: { signal: 'SIGTERM', timeout: '5s' },
     min_uptime: '1s',
-    logs: { max_size: '256MB' },
+    logs: { max_size: '256MB', max_age: null, max_releases: null, compress: true },
   });
 });
 
