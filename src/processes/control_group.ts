@@ -8,6 +8,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { systemErrorCode } from '../lib/errors.ts';
 import { systemReason } from './system_reason.ts';
@@ -22,9 +23,12 @@ export class ControlGroup {
     this.folder = folder;
   }
 
-  /** Puts a process into the group; what it starts from then on is in it, too. Throws when the system refuses it. */
-  add(pid: number): void {
-    writeFileSync(join(this.folder, 'cgroup.procs'), String(pid));
+  /**
+   * Puts a process into the group; what it starts from then on is in it, too. Throws when the system refuses it. It
+   * can take some ten milliseconds: the kernel waits until no process of the host is being forked.
+   */
+  add(pid: number): Promise<void> {
+    return writeFile(join(this.folder, 'cgroup.procs'), String(pid));
   }
 
   /** The pids of all processes in the group and in groups that were made below it. */

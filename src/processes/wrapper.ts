@@ -5,11 +5,6 @@ const notesDescriptor = 4;
 /** The command line of a wrapper. Its last argument is for those who look at a list of processes. */
 export const wrapperCommand = ['/bin/sh', '-s', 'davit'] as const;
 
-/** Whether a process, by the words of its command line, is the wrapper of an instance. */
-export function isWrapperCommand(command: readonly string[]): boolean {
-  return command.join('\0') === wrapperCommand.join('\0');
-}
-
 /** What a wrapper is to start, once it is let go. */
 export interface WrappedProgram {
   readonly file: string;

@@ -117,7 +117,8 @@ export class Wrappers {
         env: { ...options.env, [markName]: instance_id },
         lifeline,
       });
-      return { ...held, instance_id, control_group: this.#putIntoGroup(instance_id, held.identity.pid) };
+      const control_group = await this.#putIntoGroup(instance_id, held.identity.pid);
+      return { ...held, instance_id, control_group };
     } catch (error) {
       lifelines.remove(instance_id);
       throw error;
@@ -127,11 +128,11 @@ export class Wrappers {
   }
 
   /** Null where there are no control groups, or the system refuses one. */
-  #putIntoGroup(instance_id: string, pid: number): ControlGroup | null {
+  async #putIntoGroup(instance_id: string, pid: number): Promise<ControlGroup | null> {
     let made: ControlGroup | null = null;
     try {
       made = this.#options.groups.create(instance_id);
-      made?.add(pid);
+      await made?.add(pid);
       return made;
     } catch (error) {
       this.#options.onProblem(`an instance runs without a control group: ${errorMessage(error)}`);

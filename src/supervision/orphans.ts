@@ -11,6 +11,7 @@ import { DavitError } from '../lib/errors.ts';
 import type { OrphanTree } from '../processes/orphans.ts';
 import type { Runtime } from '../processes/runtime.ts';
 import type { ProcessUsage } from '../processes/usage.ts';
+import { wrapperCommand } from '../processes/wrapper.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 
@@ -22,9 +23,6 @@ interface OrphansOptions {
 
 /** How orphans are ended: nobody knows any more what their service asked for. */
 const stopOptions = { signal: 'SIGTERM', timeout_ms: 5_000 } as const;
-
-/** How the command of a wrapper begins. */
-const wrapperCommand = '/bin/sh -s ';
 
 /**
  * What still runs of instances that no service has: the state of their agent was lost, or they outlived their stop.
@@ -115,7 +113,7 @@ function releaseOf({ release }: OrphanTree): number | null {
 }
 
 function roleOf({ pid, parent }: ProcessUsage, first: ProcessUsage): ProcessInformation['role'] {
-  if (!first.command.startsWith(wrapperCommand)) return 'descendant';
+  if (first.command !== wrapperCommand.join(' ')) return 'descendant';
   if (pid === first.pid) return 'wrapper';
   return parent === first.pid ? 'main' : 'descendant';
 }

@@ -93,7 +93,7 @@ export async function launchTree(
   });
   lifeline?.release();
   closeSync(descriptor);
-  options.control_group?.add(started.identity.pid);
+  await options.control_group?.add(started.identity.pid);
   const pid = await letGo();
   t.after(() => {
     const marked = processesWith(`DAVIT_INSTANCE_ID=${instance_id}`);
