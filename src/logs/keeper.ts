@@ -133,6 +133,7 @@ export class Keeper {
     const { catalog, retentionOf } = this.#options;
     for (const service of catalog.services()) {
       if (retentionOf(service)?.compress === false) continue;
+      await nextTurn();
       for (const run of catalog.of(service)) {
         if (this.#end.signal.aborted) return;
         if (!this.#mayCompress(run)) continue;
