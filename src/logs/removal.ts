@@ -3,6 +3,7 @@ import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { failPoint } from '../lib/fail_point.ts';
+import { findTool } from '../lib/host_tools.ts';
 import type { Run } from './run.ts';
 import { compressedName, filesOf, type Offsets, type StreamName, streamNames } from './run_files.ts';
 import { RunReader } from './run_reader.ts';
@@ -11,7 +12,6 @@ import { type Stamp, stampSize, TimeIndex } from './time_index.ts';
 
 /** The system gives back whole blocks of this size. */
 const blockSize = 4_096;
-const fallocatePlaces = ['/usr/bin/fallocate', '/bin/fallocate'];
 
 /** Removes a run that has ended. */
 export function removeRun(run: Run): void {
@@ -108,8 +108,8 @@ async function placeAt(index: TimeIndex, end: Offsets, place: number): Promise<O
 async function punch(file: string, upTo: number, from = 0): Promise<void> {
   const length = Math.floor(upTo / blockSize) * blockSize - from;
   if (length <= 0) return;
-  const fallocate = fallocatePlaces.find((place) => existsSync(place));
-  if (fallocate === undefined)
+  const fallocate = findTool('fallocate');
+  if (fallocate === null)
     throw new Error('fallocate (util-linux) is not installed, so what runs cannot be trimmed');
   const range = ['--offset', String(from), '--length', String(length)];
   await promisify(execFile)(fallocate, ['--punch-hole', ...range, file], { env: {} });
