@@ -3,7 +3,7 @@ import { stopReport } from './answers.ts';
 import { serviceId, time } from './scalars.ts';
 
 /** What the kernel says a process is doing. */
-export const processStates = [
+const processStates = [
   'running',
   'sleeping',
   'disk_wait',

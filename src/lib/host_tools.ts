@@ -2,7 +2,7 @@ import { accessSync, constants, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /** A program of the host that some work needs. */
-export interface HostTool {
+interface HostTool {
   readonly name: string;
   /** Where it comes from on most hosts. */
   readonly package: string;
@@ -13,7 +13,7 @@ export interface HostTool {
 const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/run/current-system/sw/bin'];
 
 /** What davit uses of the host, where it is there. */
-export const hostTools: readonly HostTool[] = [
+const hostTools: readonly HostTool[] = [
   {
     name: 'setpriv',
     package: 'util-linux',

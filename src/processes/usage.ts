@@ -48,8 +48,9 @@ const states: Readonly<Record<string, ProcessInformation['state']>> = {
   Z: 'zombie',
 };
 
-/** What these processes are and use, at most so many of them, in the order in which they were started. */
+/** What these processes are and use, at most so many of them, in the order in which they were started. None where there is no /proc. */
 export async function readUsages(members: readonly TreeMember[], most: number): Promise<Usages> {
+  if (process.platform !== 'linux') return { processes: [], process_count: 0 };
   const host = readHostFacts();
   const listed = members.toSorted(byStart).slice(0, most);
   const processes: ProcessUsage[] = [];

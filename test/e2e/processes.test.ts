@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { ProcessInformation } from '../../src/contract/processes.ts';
-import { type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { fixture } from '../helpers/processes.ts';
 
 for (const cgroups of ['auto', 'off']) {
@@ -39,3 +41,29 @@ for (const cgroups of ['auto', 'off']) {
     assert.deepEqual([status, body.code], [404, 'service_not_found']);
   });
 }
+
+test('the command line shows trees, orphans and what is wrong', async () => {
+  await using agent = await startAgent();
+  const [program, ...first] = davitCommand;
+  const env = { PATH: process.env['PATH'], HOME: agent.data, DAVIT_DATA: agent.data };
+  const davit = (...words: string[]) => promisify(execFile)(program, [...first, ...words], { env });
+  const body = { command: ['sleep', '1000'], min_uptime: '0s' };
+  const { pid } = (await agent.call('POST', '/service/web/deploy', body)).body;
+  await agent.until(
+    'GET',
+    '/api/v1/services/web/processes',
+    ({ processes }) => processes[1]?.name === 'sleep',
+  );
+  const shown = new RegExp(`^web\\nPID .* COMMAND\\n${pid} +\\S+ .* sleep 1000\\n$`);
+  assert.match((await davit('ps')).stdout, shown);
+  assert.match((await davit('ps', 'web')).stdout, shown);
+  assert.equal((await davit('orphans')).stdout, 'There are no orphans.\n');
+  process.kill(pid, 'SIGKILL');
+  await agent.until('GET', '/service/web/status', ({ status }) => status === 'stopped');
+  const { code, stdout } = await davit('doctor', '--json').catch((error) => error);
+  assert.equal(code, 1);
+  const { findings } = JSON.parse(stdout);
+  const states = findings.map(({ state, check }: Record<string, string>) => `${check} ${state}`);
+  for (const state of ['agent ok', 'orphans ok', 'services problem', 'configuration ok', 'clock ok'])
+    assert.ok(states.includes(state), `${state} is not in ${states.join(', ')}`);
+});
