@@ -272,7 +272,10 @@ export class Supervisor {
   async #adopt({ id, runs: run, state }: Service, tree: AdoptedTree, before: ServiceProcess): Promise<void> {
     const { registry, output, events } = this.#options;
     const main_pid = before.main_pid ?? (await soon(tree.told));
-    if (main_pid === null && !isAlive(before)) return this.#noteLostStart(id);
+    if (main_pid === null && !isAlive(before)) {
+      this.#noteLostStart(id);
+      return this.#options.runtime.forget(before.instance_id, tree.control_group);
+    }
     const facts = { ...before, main_pid };
     registry.update(id, { process: facts });
     const capture = output.adopt(id, run, { release: facts.release, instance: 1 });
@@ -297,6 +300,7 @@ export class Supervisor {
     const { pid: main_pid, exit: status } = runtime.notesOf(facts.instance_id);
     if (main_pid === null && facts.main_pid === null && !rebooted) {
       this.#noteLostStart(id);
+      void runtime.forget(facts.instance_id, findControlGroup(facts.control_group));
       return;
     }
     const reason = stopInProgress(service)?.reason ?? this.#reasonOf(id, facts, status);
