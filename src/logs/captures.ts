@@ -3,6 +3,9 @@ import type { RunCapture } from './run_capture.ts';
 
 /** How often files that are written to are looked at, in milliseconds. */
 const lookInterval = 100;
+/** Where more than so many are written to, each is looked at only every second time and, beyond twice as many, every third. */
+const fewCaptures = 100;
+const rarestLook = 3;
 
 /** The runs that are written, each looked at while it grows, and who waits for more of them. */
 export class Captures {
@@ -12,14 +15,17 @@ export class Captures {
   readonly #counts = new Map<string, number>();
   readonly #onGrowth: (service: string) => void;
   #timer: NodeJS.Timeout | undefined;
+  #rounds = 0;
 
   /** @param onGrowth told of each service of which more has been written */
   constructor(onGrowth: (service: string) => void) {
     this.#onGrowth = onGrowth;
   }
 
+  /** From now on a new run is looked at. */
   add(capture: RunCapture): void {
     this.#live.add(capture);
+    this.#keepAwake(capture);
     this.#tell(capture.service);
   }
 
@@ -33,8 +39,7 @@ export class Captures {
 
   /** Looks at a run now, and again until it is quiet. */
   look(capture: RunCapture): void {
-    this.#awake.add(capture);
-    this.#timer ??= setInterval(() => this.#lookAt(this.#awake), lookInterval).unref();
+    this.#keepAwake(capture);
     this.#lookAt([capture]);
   }
 
@@ -63,6 +68,20 @@ export class Captures {
     for (const capture of this.#live) capture.close();
     this.#live.clear();
     this.#awake.clear();
+  }
+
+  #keepAwake(capture: RunCapture): void {
+    this.#awake.add(capture);
+    this.#timer ??= setInterval(() => this.#lookAt(this.#due()), lookInterval).unref();
+  }
+
+  /** Those whose turn it is. A service that somebody waits for is never kept waiting. */
+  #due(): RunCapture[] {
+    const turns = Math.min(rarestLook, Math.ceil(this.#awake.size / fewCaptures));
+    const round = this.#rounds++;
+    return [...this.#awake].filter(
+      ({ service }, place) => (place + round) % turns === 0 || this.#growth.listenerCount(service) > 0,
+    );
   }
 
   #lookAt(captures: Iterable<RunCapture>): void {

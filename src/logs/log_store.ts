@@ -97,6 +97,11 @@ export class LogStore {
     return adopted;
   }
 
+  /** The greatest number of a run of a service of which something is there; 0 when there is none. */
+  lastRun(service: string): number {
+    return Math.max(0, ...this.#catalog.of(service).map(({ name }) => name.run));
+  }
+
   /** From now on what is kept is held within its bounds. To be called when every run that lives has been adopted. */
   keepWithinBounds(): void {
     this.#keeper.start();
@@ -192,8 +197,6 @@ export class LogStore {
       });
       run.isLive = true;
       this.#captures.add(capture);
-      // What an earlier agent did not see any more, or what could not be noted at once.
-      this.#captures.look(capture);
       return this.#live(capture);
     } catch (error) {
       if (run.isLive) run.isRemoved = true;

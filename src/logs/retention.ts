@@ -32,7 +32,7 @@ const keptRuns = 200;
 /** The quota of a host when nobody sets one. */
 const largestQuota = 20e9;
 /** Once there is too much, this part of what is allowed is left, so that it does not start again at once. */
-const leftover = 0.9;
+const leftover = 0.75;
 
 /** What the spec of a service says of its logs. */
 export function readRetention({ max_size, max_age, max_releases, compress }: Spec['logs']): Retention {

@@ -14,8 +14,8 @@ interface CaptureEvents {
 const quietLooks = 5;
 
 /**
- * The output of one run. The process writes into the files itself; here it is only noted when they had which size.
- * While nothing is written the system tells of the first write; from then on they are looked at, until they are quiet again.
+ * The output of one run. The process writes into the files itself; here it is only noted when they had which size. They are
+ * looked at until they are quiet; then the system tells of the next write.
  */
 export class RunCapture {
   readonly service: string;
@@ -57,7 +57,6 @@ export class RunCapture {
     this.#index = new IndexWriter(files.index);
     // The first note says when the run began.
     this.#note(this.#sizes());
-    this.#rest();
   }
 
   /** Gives up the descriptors that were for the process. */

@@ -25,6 +25,8 @@ export interface OutputStore {
   open(service: string, run: number, label: RunLabel): Capture;
   /** Takes up a run whose process outlived an earlier agent. */
   adopt(service: string, run: number, label: RunLabel): Capture;
+  /** The greatest number of a run of a service of which something is there; 0 when there is none. */
+  lastRun(service: string): number;
   /** The last lines of a run, as text, each of at most 1,000 characters. */
   tail(service: string, run: number, lines: number): Promise<string[]>;
 }

@@ -153,7 +153,8 @@ export class Supervisor {
   async #launch({ service, release, spec, actor }: StartOrder): Promise<Instance> {
     const { registry, output, runtime } = this.#options;
     const program = this.#program(service, release, spec);
-    const run = registry.get(service).runs + 1;
+    // A state that was restored from a backup does not know of the last runs.
+    const run = Math.max(registry.get(service).runs, output.lastRun(service)) + 1;
     const capture = output.open(service, run, { release, instance: 1 });
     registry.advance(service, 'start', { runs: run });
     try {

@@ -32,13 +32,14 @@ test('the oldest that ended go first, the one at the edge by its beginning, what
   const runs = [run(1, 400), run(2, 400), run(3, 400, { isLive: true }), run(4, 400)];
   assert.deepEqual(named(chooseOfService(runs, { ...none, max_bytes: 1000 }, now)), [
     'remove 1',
-    'cut 2 to 100',
+    'remove 2',
+    'cut 4 to 350',
   ]);
   assert.deepEqual(named(chooseOfService(runs, { ...none, max_bytes: 300 }, now)), [
     'remove 1',
     'remove 2',
     'remove 4',
-    'cut 3 to 270',
+    'cut 3 to 225',
   ]);
 });
 
@@ -74,8 +75,9 @@ test('on the host the oldest go first, whose ever they are, and the beginning of
     run(5, 900, { isLive: true }),
     run(6, 50, { isLive: true }),
   ];
-  assert.deepEqual(named(chooseOfHost(runs, 1100)), ['remove 9', 'cut 1 to 40']);
-  assert.deepEqual(named(chooseOfHost(runs, 500)), ['remove 9', 'remove 1', 'cut 5 to 400']);
+  assert.deepEqual(named(chooseOfHost(runs, 1100)), ['remove 9', 'remove 1', 'cut 5 to 775']);
+  assert.deepEqual(named(chooseOfHost(runs, 1120)), ['remove 9', 'remove 1', 'cut 5 to 790']);
+  assert.deepEqual(named(chooseOfHost(runs, 500)), ['remove 9', 'remove 1', 'cut 5 to 325']);
 });
 
 test('whatever there is, enough goes, nothing lives less than it must, and no more goes than is needed', () => {
@@ -93,7 +95,7 @@ test('whatever there is, enough goes, nothing lives less than it must, and no mo
       const total = runs.reduce((sum, { bytes }) => sum + bytes, 0);
       const after = [...left.values()].reduce((sum, bytes) => sum + bytes, 0);
       if (total <= limit) assert.deepEqual(steps, []);
-      else assert.ok(Math.abs(after - limit * 0.9) < 1e-3, `${after} of ${limit}`);
+      else assert.ok(Math.abs(after - limit * 0.75) < 1e-3, `${after} of ${limit}`);
     }),
   );
 });
