@@ -7,7 +7,8 @@ import type { Sandbox, Way } from './sandbox.ts';
 /** One operation on the service "web", with the named points that it comes to. */
 export interface Operation {
   readonly name: string;
-  readonly isQuick: boolean;
+  /** The points of the short form. */
+  readonly quick: readonly FailPointName[];
   readonly points: readonly FailPointName[];
   /** Brings the service to where the operation begins; `prepared` counts the starts and stops of that. */
   prepare(sandbox: Sandbox): Promise<void>;
@@ -43,7 +44,7 @@ export const operations: readonly Operation[] = [
   {
     ...nothing,
     name: 'first deploy',
-    isQuick: true,
+    quick: ['start.spawned', 'start.recorded', 'start.let_go', 'deploy.settled'],
     points: ['deploy.release_written', ...replacing],
     act: (sandbox) => sandbox.deploy('web', 'steady'),
     status: 200,
@@ -55,7 +56,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'redeploy',
-    isQuick: true,
+    quick: ['deploy.release_written', ...stopping, ...replacing],
     points: ['deploy.release_written', ...stopping, ...replacing],
     act: (sandbox) => sandbox.deploy('web', 'steady'),
     status: 200,
@@ -67,7 +68,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'failing redeploy',
-    isQuick: true,
+    quick: ['deploy.old_stopped', 'start.let_go'],
     points: ['deploy.release_written', ...stopping, 'deploy.old_stopped', ...starting],
     act: (sandbox) => sandbox.deploy('web', 'brief'),
     status: 422,
@@ -79,7 +80,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'failing redeploy, on the way back',
-    isQuick: false,
+    quick: ['start.let_go'],
     points: [...starting],
     // The release that fails passes these points once more.
     prepared: { starts: 2, stops: 0 },
@@ -93,7 +94,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'stop',
-    isQuick: true,
+    quick: ['stop.signalled', 'stop.emptied'],
     points: [...stopping],
     act: (sandbox) => sandbox.ask('POST', '/service/web/stop'),
     status: 200,
@@ -104,7 +105,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'stop of what takes no SIGTERM',
-    isQuick: true,
+    quick: ['stop.killed'],
     prepare: (sandbox) => runs(sandbox, 'stubborn'),
     prepared: { starts: 1, stops: 0 },
     points: ['stop.signalled', 'stop.killed'],
@@ -118,7 +119,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'restart',
-    isQuick: false,
+    quick: [],
     points: [...stopping, ...replacing],
     act: (sandbox) => sandbox.ask('POST', '/service/web/restart'),
     status: 200,
@@ -130,7 +131,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'start',
-    isQuick: false,
+    quick: [],
     prepare: async (sandbox) => {
       await runs(sandbox, 'steady');
       await succeeds(sandbox.ask('POST', '/service/web/stop'));
@@ -146,7 +147,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'rollback',
-    isQuick: false,
+    quick: [],
     prepare: async (sandbox) => {
       await runs(sandbox, 'steady');
       await runs(sandbox, 'steady');
@@ -163,7 +164,7 @@ export const operations: readonly Operation[] = [
   {
     ...running,
     name: 'delete',
-    isQuick: true,
+    quick: ['stop.emptied'],
     points: [...stopping],
     act: (sandbox) => sandbox.ask('DELETE', '/api/v1/services/web'),
     status: 200,

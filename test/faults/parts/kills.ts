@@ -40,8 +40,8 @@ export function killCases(): FaultCase[] {
 function killCase(fault: Fault, operation: Operation, point: FailPointName): FaultCase {
   const isQuick =
     fault === 'SIGKILL'
-      ? operation.isQuick
-      : operation.name === 'redeploy' && ['start.recorded', 'deploy.old_stopped'].includes(point);
+      ? operation.quick.includes(point)
+      : operation.name === 'redeploy' && point === 'start.recorded';
   return {
     fault,
     step: `${operation.name} at ${point}`,

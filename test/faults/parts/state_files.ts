@@ -62,7 +62,7 @@ export function stateFileCases(): FaultCase[] {
     Object.entries(damages).map(([damage, damageFile]) => ({
       fault: `state file ${damage}`,
       step: target.name,
-      isQuick: damage === 'garbage' && !/shm|pid|json/.test(target.name),
+      isQuick: damage === 'garbage' && !/shm|agent|key/.test(target.name),
       run: () => withDamage(target, damageFile),
     })),
   );

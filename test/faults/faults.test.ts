@@ -1,0 +1,18 @@
+import { describe, test } from 'node:test';
+import { allCases } from './cases.ts';
+import { NotTried, titleOf } from './fault_case.ts';
+
+const seed = Math.floor(Math.random() * 1e9);
+const cases = allCases({ seed, rounds: 20 }).filter(({ isQuick }) => isQuick);
+
+describe('the short form of the faults test', { concurrency: 3 }, () => {
+  for (const each of cases)
+    test(titleOf(each), async (t) => {
+      try {
+        t.diagnostic(await each.run());
+      } catch (error) {
+        if (!(error instanceof NotTried)) throw error;
+        t.skip(error.message);
+      }
+    });
+});
