@@ -7,6 +7,7 @@ import { logFolderCases } from './parts/log_folder.ts';
 import { procCases } from './parts/proc.ts';
 import { randomCases } from './parts/random.ts';
 import { refusalCases } from './parts/refusals.ts';
+import { retentionCases } from './parts/retention.ts';
 import { stateFileCases } from './parts/state_files.ts';
 import { twoAgentCases } from './parts/two_agents.ts';
 
@@ -28,6 +29,7 @@ export function allCases({ seed, rounds }: CaseOptions): FaultCase[] {
     ...procCases(),
     ...randomCases(seed, rounds),
     ...refusalCases(),
+    ...retentionCases(),
     ...stateFileCases(),
     ...twoAgentCases(),
   ];

@@ -22,6 +22,8 @@ export type Wanted = Readonly<Record<string, readonly Outcome[]>>;
 export interface Demands {
   /** Whether lines may be missing, because there was no place for them. Default: none. */
   readonly mayLoseLines?: boolean;
+  /** Whether lines of different programs may be mixed, because nobody knows any more when they were written. */
+  readonly mayMixRuns?: boolean;
 }
 
 /** How long the agent may take to bring everything into order on a busy machine, in milliseconds. */
@@ -65,7 +67,7 @@ async function look(sandbox: Sandbox, wanted: Wanted, demands: Demands) {
     problems.push(...overlaps(sandbox, service));
     if (outcome === 'absent') {
       if (existsSync(join(sandbox.data, 'logs', service))) problems.push(`the logs of "${service}" are left`);
-    } else problems.push(...(await logProblems(sandbox, service, demands.mayLoseLines === true)));
+    } else problems.push(...(await logProblems(sandbox, service, demands)));
   }
   const unknown = living.filter(({ service }) => wanted[service] === undefined);
   problems.push(...unknown.map(({ service }) => `"${service}" runs, of which nobody knows`));

@@ -1,4 +1,5 @@
 import { livingInstances, type WrittenRun, writtenRuns } from './host.ts';
+import type { Demands } from './invariants.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** The lines of one program as they stand in the log. */
@@ -12,7 +13,7 @@ interface LoggedRun {
 export async function logProblems(
   sandbox: Sandbox,
   service: string,
-  mayLoseLines: boolean,
+  { mayLoseLines = false, mayMixRuns = false }: Demands,
 ): Promise<string[]> {
   // What a program has noted by now, but for its last line, has been written.
   const written = writtenRuns(sandbox.written, service);
@@ -22,7 +23,7 @@ export async function logProblems(
     return [`the log of "${service}" is not shown: ${JSON.stringify(answer?.body)}`];
   if (answer.body.truncated) return [`the log of "${service}" is too long to be checked`];
   const lines: string[] = answer.body.lines.map(({ line }: { line: string }) => line);
-  const logged = group(lines, mayLoseLines);
+  const logged = group(lines, mayLoseLines, mayMixRuns);
   const problems = logged.flatMap((run) => orderProblems(service, run, mayLoseLines));
   const known = new Map(written.map((run) => [run.pid, run]));
   for (const { pid, instance } of logged)
@@ -33,14 +34,15 @@ export async function logProblems(
 }
 
 /** Lines of one program stand together, for another is started only when it has ended. */
-function group(lines: readonly string[], isTorn: boolean): LoggedRun[] {
+function group(lines: readonly string[], isTorn: boolean, isMixed: boolean): LoggedRun[] {
   const runs: LoggedRun[] = [];
   for (const line of lines) {
     const [, instance, pid, number] = /^([0-9a-f]{8}-[0-9a-f-]{36}) (\d+) (\d+) $/.exec(line) ?? [];
     if (instance === undefined && isTorn) continue;
     const run = { instance: instance ?? line, pid: Number(pid), numbers: [] };
-    if (runs.at(-1)?.instance !== run.instance) runs.push(run);
-    runs.at(-1)?.numbers.push(Number(number));
+    const before = isMixed ? runs.find(({ instance }) => instance === run.instance) : runs.at(-1);
+    if (before?.instance !== run.instance) runs.push(run);
+    (before?.instance === run.instance ? before : run).numbers.push(Number(number));
   }
   return runs;
 }
