@@ -103,11 +103,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     agentEnvironment: environment,
     passedVariables,
   });
+  const orphans = new Orphans({ registry, runtime, events });
   const operations = new Operations({
     registry,
     supervisor,
     events,
     removeLogs: (service) => logs.remove(service),
+    endOrphans: (service) => orphans.endThoseOf(service).catch((error) => onProblem(errorMessage(error))),
   });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
@@ -121,7 +123,6 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const warnings = [...problems, ...runtime.limitations];
   let url = '';
   let isEnding = false;
-  const orphans = new Orphans({ registry, runtime, events });
   const facts = {
     started_at: new Date(),
     data: config.data,

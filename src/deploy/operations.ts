@@ -16,6 +16,8 @@ interface OperationsOptions {
   readonly events: EventLog;
   /** Removes all output of a deleted service. */
   readonly removeLogs: (service: string) => Promise<void>;
+  /** Ends what runs of a service although nobody knows of it. */
+  readonly endOrphans: (service: string) => Promise<void>;
 }
 
 /**
@@ -137,9 +139,12 @@ export class Operations {
       const { wanted, state, last_exit, under_way, current_release } = this.#options.registry.get(id);
       const isDue = wanted === 'running' && state === 'stopped' && startsAgain(last_exit);
       if (under_way === null) {
-        if (isDue) await this.#replace(id, current_release, 'agent');
+        if (!isDue) return;
+        await this.#options.endOrphans(id);
+        await this.#replace(id, current_release, 'agent');
         return;
       }
+      await this.#options.endOrphans(id);
       const { release, actor, is_deployment } = under_way;
       const note = (type: 'deployment.succeeded' | 'deployment.failed', message: string) =>
         is_deployment && this.#record(type, id, actor, message, release);
