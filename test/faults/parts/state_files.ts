@@ -63,7 +63,10 @@ export function stateFileCases(): FaultCase[] {
     Object.entries(damages).map(([damage, damageFile]) => ({
       fault: `state file ${damage}`,
       step: target.name,
-      isQuick: damage === 'garbage' && !/shm|agent|key/.test(target.name),
+      isQuick:
+        target.name === 'davit.db-wal'
+          ? damage === 'torn'
+          : damage === 'garbage' && !/shm|agent|key/.test(target.name),
       run: () => withDamage(target, damageFile),
     })),
   );
