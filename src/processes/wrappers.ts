@@ -63,10 +63,9 @@ export class Wrappers {
     const { account, cwd } = program;
     const ready =
       account.switch_to === null && Object.keys(env).length === 0 ? this.#ready.shift() : undefined;
-    setImmediate(() => this.makeReady());
-    if (ready !== undefined) return wrapperOf(ready, program, { cwd, ...output });
+    if (ready !== undefined) return this.#wrapperOf(ready, program, { cwd, ...output });
     const made = await this.#make({ account, cwd, env, ...output });
-    return wrapperOf(made, program, null);
+    return this.#wrapperOf(made, program, null);
   }
 
   /** Makes wrappers until enough wait, one after another. */
@@ -140,10 +139,12 @@ export class Wrappers {
       return null;
     }
   }
-}
 
-function wrapperOf(held: ReadyWrapper, program: Program, place: WrapperPlace | null): Wrapper {
-  const { identity, exited, instance_id, control_group } = held;
-  const script = () => wrapperScript({ ...commandLine(program), env: program.env, place });
-  return { identity, exited, instance_id, control_group, letGo: () => held.letGo(script()) };
+  #wrapperOf(held: ReadyWrapper, program: Program, place: WrapperPlace | null): Wrapper {
+    const { identity, exited, instance_id, control_group } = held;
+    const script = () => wrapperScript({ ...commandLine(program), env: program.env, place });
+    // To make another one holds up everything else for a moment: not before this one is answered for.
+    const letGo = () => held.letGo(script()).finally(() => setImmediate(() => this.makeReady()));
+    return { identity, exited, instance_id, control_group, letGo };
+  }
 }
