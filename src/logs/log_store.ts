@@ -44,7 +44,6 @@ export interface PagePlace {
 interface LiveCapture {
   readonly stdout: number;
   readonly stderr: number;
-  release(): void;
   close(): Promise<void>;
 }
 
@@ -79,7 +78,7 @@ export class LogStore {
   }
 
   /**
-   * Makes the files of a new run. The process gets the descriptors; `release` gives up the agent's own. On a full disk
+   * Makes the files of a new run, and opens them: the process gets copies of the descriptors. On a full disk
    * the output goes nowhere, and that is told: better a service without logs than no service.
    */
   open(service: string, run: number, label: RunLabel): LiveCapture {
@@ -92,9 +91,7 @@ export class LogStore {
       this.#options.onProblem(
         `the log of "${service}" is gone; what it writes is lost until it is started again`,
       );
-    const adopted = this.#capture(service, run, label);
-    adopted.release();
-    return adopted;
+    return this.#capture(service, run, label);
   }
 
   /** The greatest number of a run of a service of which something is there; 0 when there is none. */
@@ -215,7 +212,6 @@ export class LogStore {
     return {
       stdout,
       stderr,
-      release: () => capture.release(),
       close: async () => {
         if (!isOpen) return;
         isOpen = false;
@@ -255,9 +251,9 @@ export class LogStore {
 function discard(): LiveCapture {
   const nowhere = openSync(devNull, 'a');
   let isOpen = true;
-  const release = () => {
+  const close = async () => {
     if (isOpen) closeSync(nowhere);
     isOpen = false;
   };
-  return { stdout: nowhere, stderr: nowhere, release, close: async () => release() };
+  return { stdout: nowhere, stderr: nowhere, close };
 }

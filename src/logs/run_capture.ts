@@ -1,4 +1,4 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, watch } from 'node:fs';
 import { errorMessage } from '../lib/errors.ts';
 import { IndexWriter } from './index_writer.ts';
 import type { Run } from './run.ts';
@@ -24,12 +24,10 @@ export class RunCapture {
   readonly stderr: number;
   readonly #events: CaptureEvents;
   readonly #index: IndexWriter;
-  readonly #own: Offsets;
   /** What has been noted. */
   #noted: Offsets = { stdout: 0, stderr: 0 };
   #quiet = 0;
   #watchers: FSWatcher[] = [];
-  #isReleased = false;
   #isClosed = false;
   #isIndexFailing = false;
   /** Whether somebody else removed the files under the process that writes to them. */
@@ -49,7 +47,6 @@ export class RunCapture {
     try {
       this.stdout = keep(openForAppending(files.stdout));
       this.stderr = keep(openForAppending(files.stderr));
-      this.#own = { stdout: keep(openSync(files.stdout, 'r')), stderr: keep(openSync(files.stderr, 'r')) };
     } catch (error) {
       for (const descriptor of opened) closeSync(descriptor);
       throw error;
@@ -57,14 +54,6 @@ export class RunCapture {
     this.#index = new IndexWriter(files.index);
     // The first note says when the run began.
     this.#note(this.#sizes());
-  }
-
-  /** Gives up the descriptors that were for the process. */
-  release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    closeSync(this.stdout);
-    closeSync(this.stderr);
   }
 
   /** Notes the sizes. Whether something was written, and whether the files have to be looked at again. */
@@ -88,10 +77,9 @@ export class RunCapture {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#unwatch();
-    this.release();
     this.#stamp();
-    closeSync(this.#own.stdout);
-    closeSync(this.#own.stderr);
+    closeSync(this.stdout);
+    closeSync(this.stderr);
     this.#index.close();
   }
 
@@ -151,7 +139,7 @@ export class RunCapture {
   }
 
   #sizes(): Offsets {
-    const [stdout, stderr] = [fstatSync(this.#own.stdout), fstatSync(this.#own.stderr)];
+    const [stdout, stderr] = [fstatSync(this.stdout), fstatSync(this.stderr)];
     if ((stdout.nlink === 0 || stderr.nlink === 0) && !this.#isUnlinked) {
       this.#isUnlinked = true;
       this.#events.onProblem(

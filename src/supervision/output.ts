@@ -1,10 +1,8 @@
 /** Where the output of one run of a service goes. */
 export interface Capture {
-  /** The descriptors that the process is given. */
+  /** The descriptors of which the process is given copies. */
   readonly stdout: number;
   readonly stderr: number;
-  /** Gives up the agent's own descriptors, once the process has its. */
-  release(): void;
   /** To be called when the process has ended. */
   close(): Promise<void>;
 }

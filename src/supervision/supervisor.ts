@@ -166,8 +166,6 @@ export class Supervisor {
       this.#noteFailedStart(service, release, actor, errorMessage(error));
       await capture.close();
       throw error;
-    } finally {
-      capture.release();
     }
   }
 

@@ -61,9 +61,8 @@ function texts(lines: readonly LogLine[]): string[] {
   return lines.map(({ line }) => line);
 }
 
-function start(script: string, capture: { stdout: number; stderr: number; release(): void }): ChildProcess {
+function start(script: string, capture: { stdout: number; stderr: number }): ChildProcess {
   const child = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', capture.stdout, capture.stderr] });
-  capture.release();
   return child;
 }
 

@@ -33,7 +33,6 @@ class Model implements Disposable {
   start(): void {
     this.#runs += 1;
     const run = this.store.open('web', this.#runs, labelOf(this.#runs));
-    run.release();
     this.#live.set(this.#runs, run);
   }
 

@@ -43,7 +43,6 @@ export class Stored implements Disposable {
   /** A run that goes on. */
   begin(run: number, text: string, { release = 1, instance = 1, stderr = '' } = {}): Live {
     const live = this.store.open('web', run, { release, instance });
-    live.release();
     const name = `${run}.r${release}.i${instance}`;
     appendFileSync(this.file(`${name}.stdout`), text);
     if (stderr !== '') appendFileSync(this.file(`${name}.stderr`), stderr);
