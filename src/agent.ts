@@ -109,7 +109,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     supervisor,
     events,
     removeLogs: (service) => logs.remove(service),
-    endOrphans: (service) => orphans.endThoseOf(service).catch((error) => onProblem(errorMessage(error))),
+    refuseSecond: (service) => orphans.refuseSecond(service),
   });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);

@@ -17,7 +17,7 @@ interface OperationsOptions {
   /** Removes all output of a deleted service. */
   readonly removeLogs: (service: string) => Promise<void>;
   /** Ends what runs of a service although nobody knows of it. */
-  readonly endOrphans: (service: string) => Promise<void>;
+  readonly refuseSecond: (service: string) => Promise<void>;
 }
 
 /**
@@ -140,11 +140,11 @@ export class Operations {
       const isDue = wanted === 'running' && state === 'stopped' && startsAgain(last_exit);
       if (under_way === null) {
         if (!isDue) return;
-        await this.#options.endOrphans(id);
+        await this.#options.refuseSecond(id);
         await this.#replace(id, current_release, 'agent');
         return;
       }
-      await this.#options.endOrphans(id);
+      if (this.#options.registry.get(id).process === null) await this.#options.refuseSecond(id);
       const { release, actor, is_deployment } = under_way;
       const note = (type: 'deployment.succeeded' | 'deployment.failed', message: string) =>
         is_deployment && this.#record(type, id, actor, message, release);

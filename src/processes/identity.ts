@@ -22,6 +22,9 @@ export interface ProcessStat {
   readonly of_kernel: boolean;
 }
 
+/** What the kernel counts times in, on every processor that Linux runs on today (USER_HZ). */
+export const ticksPerSecond = 100;
+
 /** The flag PF_KTHREAD of the kernel's own threads. */
 const kernelFlag = 0x0020_0000;
 

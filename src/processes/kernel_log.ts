@@ -1,11 +1,10 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { systemErrorCode } from '../lib/errors.ts';
-import type { ProcessIdentity } from './identity.ts';
+import { type ProcessIdentity, ticksPerSecond } from './identity.ts';
 
 /** The most records that are read; the kernel keeps fewer. */
 const mostRecords = 100_000;
 const largestRecord = 8_192;
-const ticksPerSecond = 100;
 
 /**
  * Whether the kernel killed one of these processes because memory ran out, as its log says (/dev/kmsg, dmesg(1)); false

@@ -11,7 +11,7 @@ import {
   findControlGroup,
 } from './control_group.ts';
 import { findTree, type TreeTarget } from './descendants.ts';
-import type { ProcessIdentity } from './identity.ts';
+import { type ProcessIdentity, readIdentity, readStat } from './identity.ts';
 import { wasKilledForMemory } from './kernel_log.ts';
 import { explainFailure, type LaunchedProcess, type Program, startOnWindows } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
@@ -160,6 +160,15 @@ export class Runtime {
       groups: this.#groups.list(),
       isClaimed: (id) => claimed.has(id) || this.#kept.has(id),
     });
+  }
+
+  /** What proves an orphan to be a whole instance, with the wrapper that it was started by; null where that is gone. */
+  proofOf({ instance_id, members }: OrphanTree): (InstanceProof & { main_pid: number | null }) | null {
+    const leader = members.find(({ pid }) => readStat(pid)?.session === pid);
+    const identity = leader ? readIdentity(leader.pid) : null;
+    const { pid: main_pid } = this.#lifelines.notesOf(instance_id);
+    const control_group = this.#groups.list().get(instance_id)?.folder ?? null;
+    return identity && main_pid !== null ? { ...identity, instance_id, control_group, main_pid } : null;
   }
 
   /** What the processes of an orphan are and use, at most so many of them. */

@@ -3,7 +3,7 @@ import type { ProcessInformation } from '../contract/processes.ts';
 import { joinWords } from '../lib/words.ts';
 import { localUserNames } from './account_database.ts';
 import type { TreeMember } from './descendants.ts';
-import { parseStat } from './identity.ts';
+import { parseStat, ticksPerSecond } from './identity.ts';
 
 /** What a process is and what it uses, as /proc tells it. */
 export type ProcessUsage = Omit<ProcessInformation, 'role'>;
@@ -31,8 +31,6 @@ export interface HostFacts {
   readonly users: ReadonlyMap<number, string>;
 }
 
-/** What the kernel counts times in, on every processor that Linux runs on today (USER_HZ). */
-const ticksPerSecond = 100;
 /** How much of the arguments of a process is shown, in bytes. */
 const longestCommand = 4_096;
 /** How many processes are read before others get their turn. */

@@ -26,7 +26,7 @@ const stopOptions = { signal: 'SIGTERM', timeout_ms: 5_000 } as const;
 
 /**
  * What still runs of instances that no service has: the state of their agent was lost, or they outlived their stop.
- * They are shown, and ended by whoever asks for it. The agent does so by itself only before it starts their service again.
+ * They are shown, and ended by whoever asks for it, never by themselves.
  */
 export class Orphans {
   readonly #options: OrphansOptions;
@@ -60,10 +60,14 @@ export class Orphans {
     return trees.toSorted((a, b) => startOf(a) - startOf(b));
   }
 
-  /** Ends those of a service that the agent is about to start again by itself: two of it must never run. */
-  async endThoseOf(service: string): Promise<void> {
-    for (const tree of await this.look())
-      if (serviceOf(tree) === service && !tree.holdsOthers) await this.stop(tree.instance_id, 'agent');
+  /** Throws `state_conflict` where one of a service runs: to start that beside it would make two. */
+  async refuseSecond(service: string): Promise<void> {
+    const tree = (await this.look()).find((orphan) => serviceOf(orphan) === service);
+    if (tree === undefined) return;
+    throw new DavitError(
+      'state_conflict',
+      `service "${service}" is not started again by itself: its orphan ${tree.instance_id} runs, see davit orphans`,
+    );
   }
 
   /** Ends one with everything it started. Throws `orphan_not_found`; `state_conflict` where others would end with it. */

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
@@ -8,8 +9,9 @@ import { ownAccount, resolveAccount } from '../processes/account.ts';
 import { findControlGroup } from '../processes/control_group.ts';
 import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
-import { isAlive, readBootId } from '../processes/identity.ts';
+import { isAlive, readBootId, ticksPerSecond } from '../processes/identity.ts';
 import { checkLaunch, type Program } from '../processes/launch.ts';
+import type { OrphanTree } from '../processes/orphans.ts';
 import type { AdoptedTree, PreparedTree, Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
@@ -125,10 +127,45 @@ export class Supervisor {
    */
   async takeUp(): Promise<void> {
     const { registry, runtime } = this.#options;
+    await this.#claimUnrecorded();
     const left = registry.services().filter((service) => service.state !== 'stopped');
     const known = new Set(left.flatMap(({ process }) => process?.instance_id ?? []));
     await Promise.all(left.map((service) => this.#takeUp(service)));
     runtime.tidy(known);
+  }
+
+  /** The end of the state may be lost: what runs of a service that should run is then found by the marks that it carries. */
+  async #claimUnrecorded(): Promise<void> {
+    const { registry, runtime } = this.#options;
+    const services = registry.services();
+    const isLost = ({ wanted, state, under_way, process }: Service) =>
+      (wanted === 'running' || state !== 'stopped' || under_way !== null) &&
+      (process === null || !isAlive(process));
+    const lost = services.filter(isLost);
+    if (lost.length === 0) return;
+    const known = new Set(services.flatMap(({ process }) => process?.instance_id ?? []));
+    const trees = await runtime.orphans(known);
+    for (const service of lost) {
+      const [tree, another] = trees.filter((orphan) => orphan.service === service.id && !orphan.holdsOthers);
+      if (tree !== undefined && another === undefined) this.#claim(service, tree);
+    }
+  }
+
+  #claim({ id, state, runs, current_release, under_way }: Service, tree: OrphanTree): void {
+    const { registry, runtime, output } = this.#options;
+    const proof = runtime.proofOf(tree);
+    const release = Number(tree.release);
+    if (proof === null || !registry.releases(id).some((known) => known.release === release)) return;
+    const process = { ...proof, release, started_at: startOf(proof) };
+    // Another release than the current one runs only while it replaces that.
+    const before = { release: current_release, instance_id: '' };
+    const lost = { release, before, actor: 'agent', is_deployment: true, was_resumed: false };
+    if (state !== 'stopped') registry.advance(id, 'ended', { process: null });
+    registry.advance(id, 'start', {
+      process,
+      runs: Math.max(runs, output.lastRun(id)),
+      under_way: under_way ?? (release === current_release ? null : lost),
+    });
   }
 
   #instance(service: string): Instance {
@@ -321,6 +358,11 @@ export class Supervisor {
       .run(service, work)
       .catch((error) => onProblem(`service "${service}": ${errorMessage(error)}`));
   }
+}
+
+/** When a process was started, in milliseconds since the epoch. */
+function startOf({ start_ticks }: Pick<ServiceProcess, 'start_ticks'>): number {
+  return Math.round(Date.now() - (uptime() - Number(start_ticks) / ticksPerSecond) * 1000);
 }
 
 /** Null when it takes long: a wrapper that was halted tells nothing. */
