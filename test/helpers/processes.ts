@@ -97,7 +97,8 @@ export async function launchTree(
   const pid = await letGo();
   t.after(() => {
     const marked = processesWith(`DAVIT_INSTANCE_ID=${instance_id}`);
-    for (const pid of [started.identity.pid, ...announced(), ...marked]) if (isRunning(pid)) kill(pid);
+    killGroup(started.identity.pid);
+    for (const pid of [...announced(), ...marked]) if (isRunning(pid)) kill(pid);
     rmSync(folder, { recursive: true });
   });
   return {
@@ -134,6 +135,11 @@ export async function exitOf({ exited }: LaunchedProcess): Promise<ExitStatus> {
   });
   await until('the process has ended', () => status !== undefined);
   return status as ExitStatus;
+}
+
+/** Kills whoever is left in a process group. */
+export function killGroup(pid: number): void {
+  kill(-pid);
 }
 
 function kill(pid: number): void {

@@ -11,7 +11,7 @@ import type { ProcessIdentity } from '../../src/processes/identity.ts';
 import { Lifelines } from '../../src/processes/lifeline.ts';
 import { ProcessTable } from '../../src/processes/process_table.ts';
 import { stopTree } from '../../src/processes/stop.ts';
-import { exitOf, launchTree, programOf } from '../helpers/processes.ts';
+import { exitOf, killGroup, launchTree, programOf } from '../helpers/processes.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 
 const linuxOnly = { skip: process.platform === 'linux' ? false : 'reads /proc' };
@@ -45,7 +45,7 @@ async function orphan(t: TestContext, command: string, letGo = true): Promise<Or
   await once(agent, 'exit');
   const { identity, pid } = JSON.parse(String(line));
   t.after(() => {
-    for (const one of [identity.pid, pid]) if (one > 0 && isRunning(one)) process.kill(one, 'SIGKILL');
+    killGroup(identity.pid);
     rmSync(folder, { recursive: true });
   });
   return { instance_id, identity, pid, lifelines: new Lifelines(folder, assert.fail) };

@@ -22,12 +22,14 @@ import { checkLaunch, explainFailure } from '../../src/processes/launch.ts';
 import {
   exitOf,
   fixture,
+  killGroup,
   launchFixture,
   launchHeld,
   launchTree,
   type ProgramOptions,
   programOf,
 } from '../helpers/processes.ts';
+import { isRunning } from '../helpers/system.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'davit-launch-'));
 chmodSync(folder, 0o755);
@@ -147,7 +149,8 @@ test('a process does not keep its agent from ending, and outlives it', linuxOnly
   });
   assert.equal(status, 0, stdout);
   const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
-  assert.ok(process.kill(pid, 'SIGKILL'));
+  assert.ok(isRunning(pid));
+  killGroup(pid);
 });
 
 interface Refusal {
