@@ -6,23 +6,37 @@ import { type ProcessIdentity, ticksPerSecond } from './identity.ts';
 const mostRecords = 100_000;
 const largestRecord = 8_192;
 
-/**
- * Whether the kernel killed one of these processes because memory ran out, as its log says (/dev/kmsg, dmesg(1)); false
- * too where the log may not be read.
- */
-export function wasKilledForMemory(
-  { start_ticks }: ProcessIdentity,
-  pids: readonly (number | null)[],
-): boolean {
-  const since = Number(start_ticks) / ticksPerSecond - 1;
-  return records().some((record) => {
-    const found = killedForMemory(record);
-    return found !== null && found.at >= since && pids.includes(found.pid);
-  });
+/** How long what was read is not read again, in milliseconds: many may have ended at once. */
+const trustedFor = 5;
+
+/** What the kernel says of memory that ran out, in its own log (/dev/kmsg, dmesg(1)), where that may be read. */
+export class KernelLog {
+  #kills: readonly KillForMemory[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether the kernel killed one of these processes because memory ran out. */
+  killedForMemory({ start_ticks }: ProcessIdentity, pids: readonly (number | null)[]): boolean {
+    const since = Number(start_ticks) / ticksPerSecond - 1;
+    return this.#read().some(({ pid, at }) => at >= since && pids.includes(pid));
+  }
+
+  #read(): readonly KillForMemory[] {
+    if (performance.now() - this.#readAt > trustedFor) {
+      this.#kills = records().flatMap((record) => killForMemory(record) ?? []);
+      this.#readAt = performance.now();
+    }
+    return this.#kills;
+  }
 }
 
-/** Which process a record of the kernel's log says was killed for memory, and when, in seconds since boot; null: none. */
-export function killedForMemory(record: string): { readonly pid: number; readonly at: number } | null {
+/** Whom the kernel killed, and when, in seconds since boot. */
+interface KillForMemory {
+  readonly pid: number;
+  readonly at: number;
+}
+
+/** Which process a record of the kernel's log says was killed for memory; null: none. */
+export function killForMemory(record: string): KillForMemory | null {
   const [, microseconds, pid] =
     /^[0-7],\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
   return pid === undefined ? null : { pid: Number(pid), at: Number(microseconds) / 1e6 };

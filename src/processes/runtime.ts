@@ -12,7 +12,7 @@ import {
 } from './control_group.ts';
 import { findTree, type TreeTarget } from './descendants.ts';
 import { type ProcessIdentity, readIdentity, readStat } from './identity.ts';
-import { wasKilledForMemory } from './kernel_log.ts';
+import { KernelLog } from './kernel_log.ts';
 import { explainFailure, type LaunchedProcess, type Program, startOnWindows } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
 import { limitations } from './limitations.ts';
@@ -66,6 +66,7 @@ export class Runtime {
   readonly #groups: ControlGroups;
   readonly #wrappers: Wrappers;
   readonly #table = new ProcessTable();
+  readonly #kernelLog = new KernelLog();
   /** By what the instances of this agent are told from those of others on the same host. */
   readonly #ownPrefix: string;
   readonly #directory: string;
@@ -128,7 +129,7 @@ export class Runtime {
 
   /** Whether the kernel killed one of these processes of an instance because memory ran out. */
   wasKilledForMemory(proof: InstanceProof, pids: readonly (number | null)[]): boolean {
-    return wasKilledForMemory(proof, pids);
+    return this.#kernelLog.killedForMemory(proof, pids);
   }
 
   /** Ends the whole tree. Returns what that took. */

@@ -1,6 +1,7 @@
 import type { StopReport } from '../contract/answers.ts';
-import type { ProcessTree } from '../processes/runtime.ts';
-import type { LastExit, ServiceProcess } from '../services/service.ts';
+import type { ExitStatus } from '../processes/exit_status.ts';
+import type { ProcessTree, Runtime } from '../processes/runtime.ts';
+import type { LastExit, Service, ServiceProcess } from '../services/service.ts';
 import type { Capture } from './output.ts';
 
 /** Why and by whom something is stopped. */
@@ -24,6 +25,24 @@ export interface Instance {
   /** Resolves when the process is gone, its leftovers are swept and its output is closed. */
   readonly ended: Promise<LastExit>;
   stopping: Stopping | null;
+}
+
+/** An instance before it is watched. */
+export type FoundInstance = Omit<Instance, 'ended' | 'stopping'>;
+
+/** How long leftovers of a process that ended by itself get to end, in milliseconds. */
+export const sweepTimeout = 2_000;
+
+/** Why the process of a service ended that nobody stopped. */
+export function endReason(
+  { state }: Service,
+  facts: ServiceProcess,
+  { signal }: ExitStatus,
+  runtime: Runtime,
+): LastExit['reason'] {
+  if (state === 'starting') return 'start_failed';
+  const forMemory = signal === 'SIGKILL' && runtime.wasKilledForMemory(facts, [facts.pid, facts.main_pid]);
+  return forMemory ? 'out_of_memory' : 'exited';
 }
 
 /** Whether an instance is still there `duration` milliseconds after its start. */

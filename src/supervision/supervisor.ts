@@ -1,24 +1,27 @@
-import { uptime } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import { ownAccount, resolveAccount } from '../processes/account.ts';
-import { findControlGroup } from '../processes/control_group.ts';
 import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
-import { isAlive, readBootId, ticksPerSecond } from '../processes/identity.ts';
 import { checkLaunch, type Program } from '../processes/launch.ts';
-import type { OrphanTree } from '../processes/orphans.ts';
-import type { AdoptedTree, PreparedTree, Runtime } from '../processes/runtime.ts';
+import type { PreparedTree, Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
-import { type LastExit, pidOf, type Service, type ServiceProcess } from '../services/service.ts';
-import { type Instance, type StopOrder, staysUp } from './instance.ts';
-import { lastExit, unseenExit } from './last_exit.ts';
+import { type LastExit, pidOf, type ServiceProcess } from '../services/service.ts';
+import {
+  endReason,
+  type FoundInstance,
+  type Instance,
+  type StopOrder,
+  staysUp,
+  sweepTimeout,
+} from './instance.ts';
+import { lastExit } from './last_exit.ts';
 import { type OutputStore, shownLines } from './output.ts';
+import { TakeUp, type TakeUpActions } from './take_up.ts';
 
 export interface SupervisorOptions {
   readonly registry: Registry;
@@ -39,11 +42,6 @@ export interface StartOrder {
   readonly spec: Spec;
   readonly actor: string;
 }
-
-/** How long a wrapper that has just been let go may take to say what it started, in milliseconds. */
-const tellTimeout = 1_000;
-/** How long leftovers of a process that ended by itself get to end. */
-const sweepTimeout = 2_000;
 
 /**
  * Starts and stops the process trees of services and notes how they end. It decides nothing: what should run,
@@ -125,47 +123,10 @@ export class Supervisor {
    * Takes up what an earlier agent left. What takes longer, as a stop that it was in, has its turn first among the
    * operations on the service.
    */
-  async takeUp(): Promise<void> {
-    const { registry, runtime } = this.#options;
-    await this.#claimUnrecorded();
-    const left = registry.services().filter((service) => service.state !== 'stopped');
-    const known = new Set(left.flatMap(({ process }) => process?.instance_id ?? []));
-    await Promise.all(left.map((service) => this.#takeUp(service)));
-    runtime.tidy(known);
-  }
-
-  /** The end of the state may be lost: what runs of a service that should run is then found by the marks that it carries. */
-  async #claimUnrecorded(): Promise<void> {
-    const { registry, runtime } = this.#options;
-    const services = registry.services();
-    const isLost = ({ wanted, state, under_way, process }: Service) =>
-      (wanted === 'running' || state !== 'stopped' || under_way !== null) &&
-      (process === null || !isAlive(process));
-    const lost = services.filter(isLost);
-    if (lost.length === 0) return;
-    const known = new Set(services.flatMap(({ process }) => process?.instance_id ?? []));
-    const trees = await runtime.orphans(known);
-    for (const service of lost) {
-      const [tree, another] = trees.filter((orphan) => orphan.service === service.id && !orphan.holdsOthers);
-      if (tree !== undefined && another === undefined) this.#claim(service, tree);
-    }
-  }
-
-  #claim({ id, state, runs, current_release, under_way }: Service, tree: OrphanTree): void {
-    const { registry, runtime, output } = this.#options;
-    const proof = runtime.proofOf(tree);
-    const release = Number(tree.release);
-    if (proof === null || !registry.releases(id).some((known) => known.release === release)) return;
-    const process = { ...proof, release, started_at: startOf(proof) };
-    // Another release than the current one runs only while it replaces that.
-    const before = { release: current_release, instance_id: '' };
-    const lost = { release, before, actor: 'agent', is_deployment: true, was_resumed: false };
-    if (state !== 'stopped') registry.advance(id, 'ended', { process: null });
-    registry.advance(id, 'start', {
-      process,
-      runs: Math.max(runs, output.lastRun(id)),
-      under_way: under_way ?? (release === current_release ? null : lost),
-    });
+  takeUp(): Promise<void> {
+    const watch = (found: FoundInstance) => this.#watch(found);
+    const stop: TakeUpActions['stop'] = (service, options, order) => this.stop(service, options, order);
+    return new TakeUp(this.#options, { watch, stop }).run();
   }
 
   #instance(service: string): Instance {
@@ -234,7 +195,7 @@ export class Supervisor {
     if (!(await staysUp(instance, milliseconds(spec.min_uptime)))) throw await this.#exitedEarly(instance);
   }
 
-  #watch(started: Omit<Instance, 'ended' | 'stopping'>): Instance {
+  #watch(started: FoundInstance): Instance {
     const { promise, resolve } = Promise.withResolvers<LastExit>();
     const instance: Instance = { ...started, stopping: null, ended: promise };
     this.#instances.set(instance.service, instance);
@@ -245,9 +206,9 @@ export class Supervisor {
   /** The process is gone: notes how, and clears away what it left. */
   async #end(instance: Instance, status: ExitStatus): Promise<LastExit> {
     const { service, facts, stopping, tree } = instance;
-    const { runtime } = this.#options;
+    const { registry, runtime } = this.#options;
     if (stopping !== null) await stopping.report;
-    const reason = stopping?.reason ?? this.#reasonOf(service, facts, status);
+    const reason = stopping?.reason ?? endReason(registry.get(service), facts, status, runtime);
     const exit = lastExit(reason, status, facts.started_at);
     // A service whose process died says so at once; one that is being stopped is stopped when nothing is left of it.
     if (stopping === null) {
@@ -260,14 +221,6 @@ export class Supervisor {
     void runtime.forget(facts.instance_id, tree.control_group);
     if (this.#instances.get(service) === instance) this.#instances.delete(service);
     return exit;
-  }
-
-  #reasonOf(service: string, facts: ServiceProcess, { signal }: ExitStatus): LastExit['reason'] {
-    if (this.#options.registry.get(service).state === 'starting') return 'start_failed';
-    const { pid, main_pid } = facts;
-    const forMemory =
-      signal === 'SIGKILL' && this.#options.runtime.wasKilledForMemory(facts, [pid, main_pid]);
-    return forMemory ? 'out_of_memory' : 'exited';
   }
 
   #noteEnd({ service, facts, stopping }: Instance, last_exit: LastExit): void {
@@ -289,89 +242,4 @@ export class Supervisor {
     const sentence = `service "${instance.service}" did not stay up: ${message.toLowerCase()}`;
     return new DavitError('exited_early', sentence, { fields: { return_code, signal, last_lines } });
   }
-
-  async #takeUp(service: Service): Promise<void> {
-    const { process: facts } = service;
-    if (facts === null) return this.#noteLostStart(service.id);
-    const tree = this.#options.runtime.adopt(facts);
-    if (tree === null) {
-      this.#noteDeathInAbsence(service, facts);
-      return;
-    }
-    await this.#adopt(service, tree, facts);
-    const order = stopInProgress(service);
-    if (order === null || !this.#instances.has(service.id)) return;
-    const { spec } = this.#options.registry.release(service.id, facts.release);
-    this.#inItsTurn(service.id, () => this.stop(service.id, spec.stop, order));
-  }
-
-  async #adopt({ id, runs: run, state }: Service, tree: AdoptedTree, before: ServiceProcess): Promise<void> {
-    const { registry, output, events } = this.#options;
-    const main_pid = before.main_pid ?? (await soon(tree.told));
-    if (main_pid === null && !isAlive(before)) {
-      this.#noteLostStart(id);
-      return this.#options.runtime.forget(before.instance_id, tree.control_group);
-    }
-    const facts = { ...before, main_pid };
-    registry.update(id, { process: facts });
-    const capture = output.adopt(id, run, { release: facts.release, instance: 1 });
-    this.#watch({ service: id, run, facts, tree, capture });
-    if (state === 'starting') registry.advance(id, 'started');
-    const pid = pidOf(facts);
-    const message = `Service was found running as pid ${pid} and is watched again`;
-    events.record({ type: 'service.adopted', service: id, release: facts.release, pid, message });
-  }
-
-  /** The agent died before it let this one start anything. */
-  #noteLostStart(id: string): void {
-    const last_exit = unseenExit('start_lost');
-    this.#options.registry.advance(id, 'ended', { process: null, last_exit });
-    this.#options.events.record({ type: 'service.start_failed', service: id, message: last_exit.message });
-  }
-
-  #noteDeathInAbsence(service: Service, facts: ServiceProcess): void {
-    const { registry, events, runtime } = this.#options;
-    const { id } = service;
-    const rebooted = readBootId() !== facts.boot_id;
-    const { pid: main_pid, exit: status } = runtime.notesOf(facts.instance_id);
-    if (main_pid === null && facts.main_pid === null && !rebooted) {
-      this.#noteLostStart(id);
-      void runtime.forget(facts.instance_id, findControlGroup(facts.control_group));
-      return;
-    }
-    const reason = stopInProgress(service)?.reason ?? this.#reasonOf(id, facts, status);
-    const last_exit = rebooted ? unseenExit('host_rebooted') : lastExit(reason, status, null);
-    const { message } = last_exit;
-    const { release } = facts;
-    registry.advance(id, 'ended', { process: null, last_exit });
-    events.record({ type: 'service.exited', service: id, release, pid: pidOf(facts), message });
-    if (rebooted) return;
-    this.#inItsTurn(id, async () => {
-      await runtime.sweep(facts, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
-      await runtime.forget(facts.instance_id, findControlGroup(facts.control_group));
-    });
-  }
-
-  #inItsTurn(service: string, work: () => Promise<unknown>): void {
-    const { registry, onProblem } = this.#options;
-    registry.lock
-      .run(service, work)
-      .catch((error) => onProblem(`service "${service}": ${errorMessage(error)}`));
-  }
-}
-
-/** When a process was started, in milliseconds since the epoch. */
-function startOf({ start_ticks }: Pick<ServiceProcess, 'start_ticks'>): number {
-  return Math.round(Date.now() - (uptime() - Number(start_ticks) / ticksPerSecond) * 1000);
-}
-
-/** Null when it takes long: a wrapper that was halted tells nothing. */
-function soon<T>(told: Promise<T>): Promise<T | null> {
-  return Promise.race([told, sleep(tellTimeout, null, { ref: false })]);
-}
-
-/** The stop that an earlier agent was about to make, or in the midst of; null when there was none. */
-function stopInProgress({ state, wanted, under_way }: Service): StopOrder | null {
-  if (under_way !== null || (state !== 'stopping' && wanted === 'running')) return null;
-  return { reason: wanted === 'running' ? 'agent_stopped' : 'stopped', actor: 'agent' };
 }

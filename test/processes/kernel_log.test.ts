@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { killedForMemory, wasKilledForMemory } from '../../src/processes/kernel_log.ts';
+import { KernelLog, killForMemory } from '../../src/processes/kernel_log.ts';
 import { exitOf, launchTree } from '../helpers/processes.ts';
 import { until } from '../helpers/system.ts';
 
@@ -22,7 +22,7 @@ for (const [what, record, found] of [
   ['a record is cut off', '3,805', null],
 ] as const) {
   test(`the kernel's log says whom it killed for memory: ${what}`, () => {
-    assert.deepEqual(killedForMemory(record), found);
+    assert.deepEqual(killForMemory(record), found);
   });
 }
 
@@ -45,11 +45,11 @@ test('a process that the kernel killed for memory is told from one that somebody
   const eater = `echo $$ > ${limited}/cgroup.procs; exec tail /dev/zero`;
   const tree = await launchTree(t, eater);
   assert.equal((await exitOf(tree)).signal, 'SIGKILL');
-  assert.ok(wasKilledForMemory(tree.identity, [tree.pid]));
+  assert.ok(new KernelLog().killedForMemory(tree.identity, [tree.pid]));
   const other = await launchTree(t, ['sleep', '1000']);
   process.kill(other.pid, 'SIGKILL');
   assert.equal((await exitOf(other)).signal, 'SIGKILL');
-  assert.equal(wasKilledForMemory(other.identity, [other.pid]), false);
+  assert.equal(new KernelLog().killedForMemory(other.identity, [other.pid]), false);
 });
 
 function removed(folder: string): boolean {
