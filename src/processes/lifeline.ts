@@ -16,8 +16,8 @@ import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { type ExitStatus, statusOfShell, unknownExit } from './exit_status.ts';
 
 /** How many are kept ready, and how few make more. mkfifo(1) is a process of its own, so it makes many at once. */
-const readyPipes = 32;
-const fewPipes = 8;
+const readyPipes = 64;
+const fewPipes = 16;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /** A named pipe whose other end only one process holds: while that lives, and until it ends, this end knows. */
@@ -141,8 +141,12 @@ export class Lifelines {
     const ready = this.#ready.pop();
     this.prepare();
     if (ready !== undefined) return ready;
-    const [name = ''] = this.#newNames(1);
-    execFileSync('mkfifo', ['-m', '600', name], { timeout: 10_000, stdio: ['ignore', 'ignore', 'pipe'] });
+    const [name = '', ...others] = this.#newNames(readyPipes);
+    execFileSync('mkfifo', ['-m', '600', name, ...others], {
+      timeout: 10_000,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#ready.push(...others);
     return name;
   }
 
