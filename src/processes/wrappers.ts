@@ -40,8 +40,10 @@ interface WrappersOptions {
   readonly onProblem: (message: string) => void;
 }
 
-/** How many wrappers wait. To make one takes longer than all else that a start needs. */
-const readyWrappers = 4;
+/** How many wrappers wait. To make one takes longer than all else that a start needs: it copies the agent's page tables. */
+const readyWrappers = 12;
+/** How long nothing must have been started before others are made ready, in milliseconds. */
+const quietTime = 100;
 
 /** The wrappers of instances. A few are made before they are needed. */
 export class Wrappers {
@@ -51,6 +53,7 @@ export class Wrappers {
   readonly #canBeReady = existsSync(`/proc/${process.pid}/fd`);
   readonly #ready: ReadyWrapper[] = [];
   #isMaking = false;
+  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: WrappersOptions) {
@@ -66,6 +69,12 @@ export class Wrappers {
     if (ready !== undefined) return this.#wrapperOf(ready, program, { cwd, ...output });
     const made = await this.#make({ account, cwd, env, ...output });
     return this.#wrapperOf(made, program, null);
+  }
+
+  /** To make one holds up everything else for a moment, so it waits for a quiet one. */
+  #makeReadyLater(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.makeReady(), quietTime).unref();
   }
 
   /** Makes wrappers until enough wait, one after another. */
@@ -84,6 +93,7 @@ export class Wrappers {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#timer);
     for (const wrapper of this.#ready.splice(0)) this.#discard(wrapper);
   }
 
@@ -142,9 +152,10 @@ export class Wrappers {
 
   #wrapperOf(held: ReadyWrapper, program: Program, place: WrapperPlace | null): Wrapper {
     const { identity, exited, instance_id, control_group } = held;
-    const script = () => wrapperScript({ ...commandLine(program), env: program.env, place });
-    // To make another one holds up everything else for a moment: not before this one is answered for.
-    const letGo = () => held.letGo(script()).finally(() => setImmediate(() => this.makeReady()));
+    const letGo = () => {
+      this.#makeReadyLater();
+      return held.letGo(wrapperScript({ ...commandLine(program), env: program.env, place }));
+    };
     return { identity, exited, instance_id, control_group, letGo };
   }
 }
