@@ -26,8 +26,26 @@ export type ErrorAnswer = z.infer<typeof errorAnswer>;
 
 export const health = z.object({ status: z.literal('ok'), message: z.string() }).meta({ id: 'Health' });
 
-/** `starting`, `running`, `paused` and `stopping` have a process; `stopped` has none. */
-export const serviceStates = ['stopped', 'starting', 'running', 'paused', 'stopping'] as const;
+/**
+ * Of an instance. `starting`, `running`, `paused` and `stopping` have a process. The others have none: `pending` waits for
+ * what it depends on, `backoff` for its next restart, `failed` for someone to act; a task that `completed` ended well.
+ */
+export const instanceStates = [
+  'stopped',
+  'pending',
+  'starting',
+  'running',
+  'paused',
+  'stopping',
+  'backoff',
+  'failed',
+  'completed',
+] as const;
+export const instanceState = z.enum(instanceStates).meta({ id: 'InstanceState' });
+export type InstanceState = z.infer<typeof instanceState>;
+
+/** Of a service: that of its instances, seen together; `scheduled`: a task that waits for its time. */
+export const serviceStates = [...instanceStates, 'scheduled'] as const;
 export const serviceState = z.enum(serviceStates).meta({ id: 'ServiceState' });
 export type ServiceState = z.infer<typeof serviceState>;
 
@@ -54,6 +72,39 @@ export const stopReport = z
   .meta({ id: 'StopReport' });
 export type StopReport = z.infer<typeof stopReport>;
 
+const healthVerdict = z
+  .enum(['unknown', 'healthy', 'unhealthy'])
+  .describe('`unknown`: not probed yet, or within the start period.')
+  .meta({ id: 'HealthVerdict' });
+export type HealthVerdict = z.infer<typeof healthVerdict>;
+
+/** One of the processes of a service. */
+export const instanceStatus = z
+  .object({
+    instance: z.int().describe('Its number, from 1.'),
+    status: instanceState,
+    ready: z.boolean().describe('Up, and connections may go there.'),
+    pid: z.int().optional(),
+    port: z.int().nullable(),
+    release: z.int().nullable().describe('The release that runs; null: none does.'),
+    start_time: time.optional(),
+    readiness: healthVerdict.nullable().describe('null: there is no such probe.'),
+    liveness: healthVerdict.nullable().describe('null: there is no such probe.'),
+    restarts: z.int().describe('How often it was restarted by itself since someone started the service.'),
+    retry_time: time.optional().describe('When it is started again.'),
+    return_code: z.int().nullable().optional().describe('How it ended last.'),
+    signal: z.string().optional(),
+    end_time: time.optional(),
+    message: z.string(),
+  })
+  .meta({ id: 'InstanceStatus' });
+export type InstanceStatus = z.infer<typeof instanceStatus>;
+
+export const instanceList = z
+  .object({ service: serviceId, instances: z.array(instanceStatus) })
+  .meta({ id: 'InstanceList' });
+export type InstanceList = z.infer<typeof instanceList>;
+
 export const serviceStatus = z
   .object({
     status: serviceState,
@@ -71,6 +122,17 @@ export const serviceStatus = z
     release: z.int().describe('The release that runs, or that would be started.'),
     wanted: z.enum(['running', 'stopped']),
     restart_required: z.boolean().describe('The spec has changed since the process was started.'),
+    instances: z
+      .object({
+        wanted: z.int(),
+        running: z.int().describe('That have a process.'),
+        ready: z.int().describe('To which connections may go.'),
+      })
+      .describe('How many there are.'),
+    restarts: z
+      .int()
+      .describe('How often instances were restarted by themselves since someone started the service.'),
+    next_run: time.nullable().describe('When its schedule is due next; null: it has none, or is stopped.'),
   })
   .meta({ id: 'ServiceStatus' });
 export type ServiceStatus = z.infer<typeof serviceStatus>;
@@ -121,6 +183,8 @@ const operationStatuses = [
   'paused',
   'resumed',
   'rolled_back',
+  'scaled',
+  'waiting',
 ] as const;
 
 /** What an operation on a service did. */
@@ -213,6 +277,15 @@ export const eventTypes = [
   'service.stopping',
   'service.stopped',
   'service.exited',
+  'service.completed',
+  'service.waiting',
+  'service.restarting',
+  'service.failed',
+  'service.scaled',
+  'service.healthy',
+  'service.unhealthy',
+  'service.ready',
+  'service.not_ready',
   'service.paused',
   'service.resumed',
   'service.signalled',
@@ -236,7 +309,9 @@ export const event = z
     service: serviceId.nullable(),
     release: z.int().nullable(),
     pid: z.int().nullable(),
+    instance: z.int().nullable().describe('Which instance of the service; null: the service as a whole.'),
     actor: z.string().nullable().describe('Who asked for it; null: it happened by itself.'),
+    cause: z.int().nullable().describe('The id of the event that led to it; null: nothing before it.'),
     message: z.string(),
   })
   .meta({ id: 'Event' });

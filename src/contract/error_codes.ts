@@ -21,6 +21,7 @@ export const errorStatus = {
   key_not_found: 404,
   /** No orphan has this instance id: it has ended, or a service claims it. */
   orphan_not_found: 404,
+  instance_not_found: 404,
   method_not_allowed: 405,
   service_exists: 409,
   /** The service's state does not allow the call, such as pausing what is stopped. */
@@ -29,10 +30,16 @@ export const errorStatus = {
   idempotency_conflict: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  /** Another process listens on the port that the service asks for, or none of the range is free. */
+  port_taken: 422,
   /** The operating system refused to start the process: no such file, directory, user, permission. */
   spawn_failed: 422,
   /** The process started but ended within `min_uptime`. */
   exited_early: 422,
+  /** The process stays up, but it is not ready in time. */
+  not_ready: 422,
+  /** What the service depends on is not there in time. */
+  dependency_unmet: 422,
   /** Something the system lacks: not this platform, or not this user. */
   not_supported: 422,
   too_many_requests: 429,

@@ -9,7 +9,7 @@ import {
   serviceId,
   signalName,
 } from './scalars.ts';
-import { command, spec, specPatch } from './spec.ts';
+import { command, specFields, specPatch } from './spec.ts';
 
 /** An RFC 3339 time, or a duration such as `15m`: that long ago. */
 const moment = z
@@ -34,13 +34,14 @@ export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(
 export const keyPath = z.strictObject({
   key_id: z.string().regex(/^[a-z0-9]{1,32}$/, 'must be the id of a key'),
 });
+export const instancePath = z.strictObject({ id: serviceId, instance: wholeNumber(1, 1000) });
 export const orphanPath = z.strictObject({
   instance_id: z
     .string()
     .regex(instanceIdPattern, 'must be the id of an instance, as listed with the orphans'),
 });
 
-export const createService = z.strictObject({ id: serviceId, ...spec.shape }).meta({ id: 'CreateService' });
+export const createService = z.strictObject({ id: serviceId, ...specFields }).meta({ id: 'CreateService' });
 export const deployService = specPatch.meta({ id: 'DeployService' });
 export const updateService = specPatch.meta({ id: 'UpdateService' });
 export const restartService = z.strictObject({ command: command.optional() }).meta({ id: 'RestartService' });
@@ -50,6 +51,9 @@ export const rollbackService = z
     release: z.int().min(1).optional().describe('Default: the last good release before the current one.'),
   })
   .meta({ id: 'RollbackService' });
+export const scaleService = z
+  .strictObject({ instances: z.int().min(1).max(1000).describe('How many are to run from now on.') })
+  .meta({ id: 'ScaleService' });
 export const emptyBody = z.strictObject({}).meta({ id: 'Empty' });
 
 const target = { service: serviceId };
@@ -64,6 +68,7 @@ export const batchOperation = z
     z.strictObject({ operation: z.literal('signal'), ...target, body: signalService }),
     z.strictObject({ operation: z.literal('pause'), ...target }),
     z.strictObject({ operation: z.literal('resume'), ...target }),
+    z.strictObject({ operation: z.literal('scale'), ...target, body: scaleService }),
   ])
   .meta({ id: 'BatchOperation' });
 export type BatchOperation = z.infer<typeof batchOperation>;

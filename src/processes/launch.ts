@@ -20,6 +20,22 @@ export interface Program {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly account: Account;
+  readonly limits: ProgramLimits;
+  /** Who starts it: the agent itself, or systemd as a transient unit. */
+  readonly runner: 'direct' | 'systemd';
+  /** How it is asked to end, for a runner that ends it by itself. */
+  readonly stop: { readonly signal: NodeJS.Signals; readonly timeout_ms: number };
+}
+
+/** What the process tree of a program may use at most; null: no limit. */
+export interface ProgramLimits {
+  readonly memory_bytes: number | null;
+  readonly cpu_cores: number | null;
+  readonly pids: number | null;
+  /** Of each process. */
+  readonly open_files: number | null;
+  /** Whether a limit that cannot be set keeps the program from being started. */
+  readonly enforcement: 'required' | 'best_effort';
 }
 
 export interface WrapperOptions {
