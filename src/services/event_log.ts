@@ -11,8 +11,11 @@ export interface NewEvent {
   readonly service?: string;
   readonly release?: number;
   readonly pid?: number;
+  readonly instance?: number;
   /** Who asked for it; left out when it happened by itself. */
   readonly actor?: string;
+  /** The id of the event that led to it. */
+  readonly cause?: number | null;
 }
 
 /** Which events are wanted. */
@@ -47,7 +50,7 @@ export class EventLog {
   constructor(database: DatabaseSync, onProblem: (message: string) => void) {
     this.#database = database;
     this.#onProblem = onProblem;
-    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
   }
@@ -61,7 +64,9 @@ export class EventLog {
       service: fact.service ?? null,
       release: fact.release ?? null,
       pid: fact.pid ?? null,
+      instance: fact.instance ?? null,
       actor: fact.actor ?? null,
+      cause: fact.cause ?? null,
       message: fact.message,
     };
     this.#unwritten.push(event);
@@ -128,8 +133,9 @@ export class EventLog {
     return found;
   }
 
-  #write({ id, time, type, service, release, pid, actor, message }: Event): void {
-    this.#insert.run(id, Date.parse(time), type, service, release, pid, actor, message);
+  #write({ id, time, type, service, release, pid, instance, actor, cause, message }: Event): void {
+    const at = Date.parse(time);
+    this.#insert.run(id, at, type, service, release, pid, actor, message, instance, cause);
     if (id % pruneInterval === 0)
       this.#database.prepare('DELETE FROM events WHERE id <= ?').run(id - keptEvents);
   }

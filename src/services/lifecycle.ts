@@ -1,28 +1,53 @@
-import type { ServiceState } from '../contract/answers.ts';
+import type { InstanceState } from '../contract/answers.ts';
 import { DavitError } from '../lib/errors.ts';
 
-/** What can happen to the process of a service. */
-export type LifecycleEvent = 'start' | 'started' | 'stop' | 'pause' | 'resume' | 'ended';
+/**
+ * What can happen to an instance. How a process that is gone leaves it: `ended` for good, `completed` its task, `backed_off`
+ * until its next restart, `gave_up` on restarts, or `waits` for what it depends on. `rests`: nothing is to follow any more.
+ */
+export type LifecycleEvent =
+  | 'start'
+  | 'started'
+  | 'stop'
+  | 'pause'
+  | 'resume'
+  | 'ended'
+  | 'completed'
+  | 'backed_off'
+  | 'gave_up'
+  | 'waits'
+  | 'rests';
 
-/** The state that follows, or null where the event cannot happen. */
-const transitions: Readonly<Record<ServiceState, Readonly<Record<LifecycleEvent, ServiceState | null>>>> = {
-  stopped: { start: 'starting', started: null, stop: null, pause: null, resume: null, ended: null },
-  starting: {
-    start: null,
-    started: 'running',
-    stop: 'stopping',
-    pause: null,
-    resume: null,
-    ended: 'stopped',
-  },
-  running: { start: null, started: null, stop: 'stopping', pause: 'paused', resume: null, ended: 'stopped' },
-  paused: { start: null, started: null, stop: 'stopping', pause: null, resume: 'running', ended: 'stopped' },
-  stopping: { start: null, started: null, stop: null, pause: null, resume: null, ended: 'stopped' },
+type Transitions = Readonly<Partial<Record<LifecycleEvent, InstanceState>>>;
+
+const ends = {
+  ended: 'stopped',
+  completed: 'completed',
+  backed_off: 'backoff',
+  gave_up: 'failed',
+  waits: 'pending',
+} as const satisfies Transitions;
+
+/** What can happen to an instance that has no process. */
+const begins = { start: 'starting', waits: 'pending', rests: 'stopped' } as const satisfies Transitions;
+
+/** The state that follows; an event that is left out cannot happen. */
+const transitions: Readonly<Record<InstanceState, Transitions>> = {
+  stopped: begins,
+  pending: begins,
+  backoff: begins,
+  failed: begins,
+  completed: begins,
+  starting: { ...ends, started: 'running', stop: 'stopping' },
+  running: { ...ends, stop: 'stopping', pause: 'paused' },
+  paused: { ...ends, stop: 'stopping', resume: 'running' },
+  stopping: ends,
 };
 
 /** The state after `event`. Throws `state_conflict` where the event cannot happen in `state`. */
-export function nextState(state: ServiceState, event: LifecycleEvent): ServiceState {
+export function nextState(state: InstanceState, event: LifecycleEvent): InstanceState {
   const next = transitions[state][event];
-  if (next === null) throw new DavitError('state_conflict', `cannot ${event} a service that is ${state}`);
+  if (next === undefined)
+    throw new DavitError('state_conflict', `cannot ${event} a service that is ${state}`);
   return next;
 }

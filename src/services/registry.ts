@@ -1,15 +1,20 @@
-import type { Release, ServiceStatus, Service as ShownService } from '../contract/answers.ts';
+import { EventEmitter } from 'node:events';
+import type { InstanceList, Release, ServiceStatus, Service as ShownService } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
+import { nextTime } from '../lib/cron.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { KeyedLock } from '../lib/keyed_lock.ts';
 import { closestName } from '../lib/validation.ts';
+import { type Instance, instanceStatus, newInstance } from './instance.ts';
 import { type LifecycleEvent, nextState } from './lifecycle.ts';
-import { type Service, statusOf } from './service.ts';
+import { type Service, statusOf, wantedInstances } from './service.ts';
 import { hideValues } from './spec.ts';
 import type { ServiceStore, StoredRelease } from './store.ts';
 
-/** What may change of a service besides its state. */
-type ServiceChange = Partial<Omit<Service, 'id' | 'created_at' | 'state'>>;
+/** What may change of a service besides its instances. */
+type ServiceChange = Partial<Omit<Service, 'id' | 'created_at' | 'instances'>>;
+/** What may change of an instance besides its state. */
+type InstanceChange = Partial<Omit<Instance, 'number' | 'state'>>;
 
 /** How long to wait before a state that could not be written is written again, in milliseconds. */
 const retryDelay = 1_000;
@@ -28,6 +33,7 @@ export class Registry {
   readonly #services = new Map<string, Service>();
   readonly #specs = new Map<string, Spec>();
   readonly #unwritten = new Set<string>();
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
   #retry: NodeJS.Timeout | undefined;
 
   constructor(store: ServiceStore, onProblem: (message: string) => void) {
@@ -64,8 +70,46 @@ export class Registry {
     return this.#specs.get(id) ?? this.release(id, current_release).spec;
   }
 
+  /** The spec of the release that an instance runs, or else of the current one. */
+  specOf(id: string, number: number): Spec {
+    const { process } = this.instance(id, number);
+    return process === null ? this.spec(id) : this.release(id, process.release).spec;
+  }
+
+  /** Throws `instance_not_found`. */
+  instance(id: string, number: number): Instance {
+    const { instances } = this.get(id);
+    const found = instances[number - 1];
+    if (found !== undefined) return found;
+    throw new DavitError(
+      'instance_not_found',
+      `service "${id}" has no instance ${number}: it has ${instances.length}`,
+    );
+  }
+
+  /** How many instances of a service there are to be. */
+  wantedInstances(id: string): number {
+    return wantedInstances(this.get(id), this.spec(id));
+  }
+
   status(id: string): ServiceStatus {
-    return statusOf(this.get(id), this.spec(id));
+    return statusOf(this.get(id), this.spec(id), this.nextRun(id));
+  }
+
+  instances(id: string): InstanceList {
+    return { service: id, instances: this.get(id).instances.map(instanceStatus) };
+  }
+
+  /** When the schedule of a service is due next; null where it has none, or is stopped. */
+  nextRun(id: string): Date | null {
+    const { schedule } = this.spec(id);
+    return schedule !== null && this.get(id).wanted === 'running' ? nextTime(schedule, new Date()) : null;
+  }
+
+  /** Calls `listener` with the id of each service of which anything changes, until the returned function is called. */
+  subscribe(listener: (id: string) => void): () => void {
+    this.#emitter.on('change', listener);
+    return () => this.#emitter.off('change', listener);
   }
 
   show(id: string): ShownService {
@@ -80,13 +124,13 @@ export class Registry {
       id,
       created_at: Date.now(),
       wanted: 'stopped',
-      state: 'stopped',
       current_release: 1,
       last_release: 1,
       runs: 0,
-      process: null,
+      scale: null,
+      declared_in: null,
+      instances: instancesUpTo([], spec.instances),
       under_way: null,
-      last_exit: null,
     };
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));
     this.#services.set(id, service);
@@ -154,6 +198,7 @@ export class Registry {
     this.#store.saveService(service);
     this.#services.set(id, service);
     this.#unwritten.delete(id);
+    this.#emitter.emit('change', id);
     return service;
   }
 
@@ -162,10 +207,22 @@ export class Registry {
     return this.#replace({ ...this.get(id), ...change }, true);
   }
 
-  /** Takes a service to the state that follows. Throws `state_conflict` where that cannot be, with nothing changed. */
-  advance(id: string, event: LifecycleEvent, change: ServiceChange = {}): Service {
+  /** Takes an instance to the state that follows. Throws `state_conflict` where that cannot be, with nothing changed. */
+  advance(id: string, number: number, event: LifecycleEvent, change: InstanceChange = {}): Instance {
+    const instance = this.instance(id, number);
+    return this.#replaceInstance(id, { ...instance, ...change, state: nextState(instance.state, event) });
+  }
+
+  /** Changes facts of an instance that can be found out again after a power cut. */
+  updateInstance(id: string, number: number, change: InstanceChange): Instance {
+    return this.#replaceInstance(id, { ...this.instance(id, number), ...change });
+  }
+
+  /** Makes or removes places for instances, so that there are `count`; those that are removed have no process. */
+  resize(id: string, count: number): Service {
     const service = this.get(id);
-    return this.#replace({ ...service, ...change, state: nextState(service.state, event) });
+    if (service.instances.length === count) return service;
+    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count) });
   }
 
   remove(id: string): void {
@@ -173,6 +230,7 @@ export class Registry {
     this.#services.delete(id);
     this.#specs.delete(id);
     this.#unwritten.delete(id);
+    this.#emitter.emit('change', id);
   }
 
   /** Ends the retries; what could not be written until now is tried once more. */
@@ -187,7 +245,14 @@ export class Registry {
     this.#services.set(service.id, service);
     if (releaseChanged) this.#cacheSpec(service);
     this.#save(service, lasting);
+    this.#emitter.emit('change', service.id);
     return service;
+  }
+
+  #replaceInstance(id: string, instance: Instance): Instance {
+    const service = this.get(id);
+    this.#replace({ ...service, instances: service.instances.with(instance.number - 1, instance) });
+    return instance;
   }
 
   #cacheSpec({ id, current_release }: Service): void {
@@ -216,6 +281,10 @@ export class Registry {
     }
     if (this.#unwritten.size === 0) this.#onProblem('the state can be written again');
   }
+}
+
+function instancesUpTo(present: readonly Instance[], count: number): Instance[] {
+  return Array.from({ length: count }, (_, index) => present[index] ?? newInstance(index + 1));
 }
 
 function newRelease(release: number, spec: Spec, reason: Release['reason'], actor: string): StoredRelease {

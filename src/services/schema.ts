@@ -50,4 +50,30 @@ export const migrations: readonly string[] = [
      PRIMARY KEY (actor, key)
    ) STRICT;
    CREATE INDEX idempotent_answers_by_age ON idempotent_answers (created_at)`,
+  // A service has instances, and an event says which of them it is about and what led to it.
+  `ALTER TABLE events ADD COLUMN instance INTEGER;
+   ALTER TABLE events ADD COLUMN cause INTEGER;
+   UPDATE services SET record = json_remove(
+     json_set(record,
+       '$.scale', NULL,
+       '$.declared_in', NULL,
+       '$.instances', json_array(json_object(
+         'number', 1,
+         'state', json_extract(record, '$.state'),
+         'process', json(json_extract(record, '$.process')),
+         'run', json_extract(record, '$.runs'),
+         'port', NULL,
+         'readiness', NULL,
+         'liveness', NULL,
+         'has_logged_ready', NULL,
+         'last_exit', json(json_extract(record, '$.last_exit')),
+         'restarts', json('{"count":0,"streak":0,"recent":[]}'),
+         'retry_at', NULL,
+         'last_event', NULL))),
+     '$.state', '$.process', '$.last_exit');
+   UPDATE services SET record = json_remove(
+     json_set(record, '$.under_way.before.instance_ids',
+       json_array(json_extract(record, '$.under_way.before.instance_id'))),
+     '$.under_way.before.instance_id')
+     WHERE json_type(record, '$.under_way.before') = 'object'`,
 ];

@@ -1,52 +1,17 @@
-import type { ServiceState, ServiceStatus } from '../contract/answers.ts';
+import type { InstanceState, ServiceState, ServiceStatus } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
-
-/** The process tree of a service that is not stopped: enough to prove, later, that a pid is still this process. */
-export interface ServiceProcess {
-  /** The process that leads the tree: the wrapper of the program. */
-  readonly pid: number;
-  /** Clock ticks from boot to its start, from /proc. */
-  readonly start_ticks: string;
-  readonly boot_id: string;
-  /** The program itself; null until it is known. */
-  readonly main_pid: number | null;
-  /** Stands in the environment of every process of the tree. */
-  readonly instance_id: string;
-  /** The folder of its control group; null when it has none. */
-  readonly control_group: string | null;
-  readonly release: number;
-  /** Milliseconds since the epoch. */
-  readonly started_at: number;
-}
+import { type Instance, isReady, pidOf } from './instance.ts';
 
 /** The replacement of what runs by a release that is under way: written down before anything is touched. */
 export interface UnderWay {
   readonly release: number;
   /** What ran before it; null when nothing did. */
-  readonly before: { readonly release: number; readonly instance_id: string } | null;
+  readonly before: { readonly release: number; readonly instance_ids: readonly string[] } | null;
   readonly actor: string;
   /** Whether the release is a new one, which a deployment tries. */
   readonly is_deployment: boolean;
   /** Whether an agent has taken it up after another one died in it: no third one tries. */
   readonly was_resumed: boolean;
-}
-
-/** How and why the last process ended. */
-export interface LastExit {
-  /** As a shell counts: 128 + the signal's number when a signal ended it; null when nobody saw it end. */
-  readonly return_code: number | null;
-  readonly signal: string | null;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly reason:
-    | 'exited'
-    | 'out_of_memory'
-    | 'stopped'
-    | 'start_failed'
-    | 'start_lost'
-    | 'agent_stopped'
-    | 'host_rebooted';
-  readonly message: string;
 }
 
 /** A service as the registry holds it and the store keeps it. */
@@ -55,50 +20,129 @@ export interface Service {
   /** Milliseconds since the epoch. */
   readonly created_at: number;
   readonly wanted: 'running' | 'stopped';
-  readonly state: ServiceState;
   /** The release that runs, or that the next start takes. */
   readonly current_release: number;
   /** The greatest release number given so far. */
   readonly last_release: number;
-  /** How often it was started; the number of its last run. */
+  /** How often instances of it were started; the number of the last run. */
   readonly runs: number;
-  readonly process: ServiceProcess | null;
+  /** How many instances somebody asked for beside the spec; null: as many as the spec says. */
+  readonly scale: number | null;
+  /** The name of the declaration that it comes from; null: of none. */
+  readonly declared_in: string | null;
+  /** By number, without gaps. */
+  readonly instances: readonly Instance[];
   readonly under_way: UnderWay | null;
-  readonly last_exit: LastExit | null;
 }
 
-/** The pid by which people know a process: the program's. */
-export function pidOf({ main_pid, pid }: ServiceProcess): number {
-  return main_pid ?? pid;
+/** How many instances of it there are to be. */
+export function wantedInstances({ scale }: Pick<Service, 'scale'>, { instances }: Spec): number {
+  return scale ?? instances;
+}
+
+/** Those that have a process. */
+export function runningInstances({ instances }: Service): readonly Instance[] {
+  return instances.filter(({ process }) => process !== null);
+}
+
+/** Which state of an instance tells most of the service, first. */
+const precedence: readonly InstanceState[] = [
+  'running',
+  'starting',
+  'paused',
+  'stopping',
+  'backoff',
+  'pending',
+  'failed',
+  'stopped',
+  'completed',
+];
+
+/** The state of a service: that of its instance which tells most. */
+export function stateOf({ instances, wanted }: Service, spec: Spec): ServiceState {
+  const state = precedence.find((each) => instances.some((instance) => instance.state === each)) ?? 'stopped';
+  const waitsForItsTime = spec.schedule !== null && wanted === 'running';
+  return waitsForItsTime && (state === 'stopped' || state === 'completed') ? 'scheduled' : state;
 }
 
 /** The status of a service as every interface shows it. */
-export function statusOf(service: Service, current: Spec): ServiceStatus {
-  const { process } = service;
-  const facts = { release: service.current_release, wanted: service.wanted, restart_required: false };
-  if (process !== null) {
+export function statusOf(service: Service, current: Spec, nextRun: Date | null): ServiceStatus {
+  const running = runningInstances(service);
+  const [first] = running;
+  const status = stateOf(service, current);
+  const facts = {
+    release: service.current_release,
+    wanted: service.wanted,
+    restart_required: running.some(({ process }) => process?.release !== service.current_release),
+    instances: {
+      wanted: wantedInstances(service, current),
+      running: running.length,
+      ready: service.instances.filter(isReady).length,
+    },
+    restarts: service.instances.reduce((sum, { restarts }) => sum + restarts.count, 0),
+    next_run: nextRun?.toISOString() ?? null,
+  };
+  if (first?.process) {
     return {
-      status: service.state,
-      pid: pidOf(process),
+      status,
+      pid: pidOf(first.process),
       command: current.command,
-      start_time: new Date(process.started_at).toISOString(),
-      message: sentence(service),
+      start_time: new Date(first.process.started_at).toISOString(),
+      message: sentence(service, status),
       ...facts,
-      restart_required: process.release !== service.current_release,
     };
   }
-  const { last_exit: exit } = service;
+  const exit = lastExitOf(service);
   return {
-    status: service.state,
+    status,
     command: current.command,
     ...(exit && { return_code: exit.return_code, end_time: new Date(exit.at).toISOString() }),
     ...(exit?.signal && { signal: exit.signal }),
-    message: exit?.message ?? sentence(service),
+    message: sentence(service, status),
     ...facts,
   };
 }
 
-function sentence(service: Service): string {
-  if (service.state === 'stopped') return 'Service has not been started yet';
-  return `Service is ${service.state}`;
+/** How the instance that ended last did. */
+export function lastExitOf({ instances }: Service) {
+  const exits = instances.flatMap(({ last_exit }) => last_exit ?? []);
+  return exits.toSorted((a, b) => b.at - a.at)[0] ?? null;
+}
+
+function sentence(service: Service, state: ServiceState): string {
+  const { instances } = service;
+  const what = stateSentence(service, state);
+  const off = instances.filter(({ process }) => process === null);
+  if (instances.length < 2 || off.length === 0 || off.length === instances.length) return what;
+  const [example] = off;
+  const why =
+    example?.last_exit === null ? '' : `; instance ${example?.number}: ${example?.last_exit.message}`;
+  return `${instances.length - off.length} of ${instances.length} instances run${why}`;
+}
+
+function stateSentence(service: Service, state: ServiceState): string {
+  const exit = lastExitOf(service);
+  switch (state) {
+    case 'stopped':
+    case 'completed':
+      return exit?.message ?? 'Service has not been started yet';
+    case 'backoff':
+      return `${exit?.message ?? 'It ended'}; it is started again at ${timeOf(service)}`;
+    case 'failed':
+      return `${exit?.message ?? 'It ended'}; it is not started again by itself${laterTry(service)}`;
+    case 'pending':
+      return 'Service waits for what it depends on';
+    case 'scheduled':
+      return exit === null ? 'Task waits for its time' : `Task waits for its time; last: ${exit.message}`;
+    default:
+      return `Service is ${state}`;
+  }
+}
+
+function laterTry(service: Service): string {
+  return service.instances.some(({ retry_at }) => retry_at !== null) ? ` before ${timeOf(service)}` : '';
+}
+
+function timeOf({ instances }: Service): string {
+  return new Date(Math.min(...instances.flatMap(({ retry_at }) => retry_at ?? []))).toISOString();
 }
