@@ -27,6 +27,9 @@ export interface Program {
   readonly stop: { readonly signal: NodeJS.Signals; readonly timeout_ms: number };
 }
 
+/** A command, where it runs and as whom. */
+export type CommandProgram = Pick<Program, 'command' | 'cwd' | 'env' | 'account'>;
+
 /** What the process tree of a program may use at most; null: no limit. */
 export interface ProgramLimits {
   readonly memory_bytes: number | null;
@@ -72,7 +75,7 @@ const accessTimeout = 5_000;
  * Throws `spawn_failed` where it can be known beforehand that the system would refuse to start a program, with the
  * reason that it would give: the directory, the program, the account's right to either, the size of its environment.
  */
-export function checkLaunch(program: Program): void {
+export function checkLaunch(program: CommandProgram): void {
   const { cwd, env, account } = program;
   checkDirectory(cwd);
   if (process.platform === 'win32') return;
@@ -157,7 +160,7 @@ const oomScoreFile = '/proc/self/oom_score_adj';
  * Starts something that does not inherit that the kernel is told to spare the agent when memory runs out: the agent has
  * the ordinary score for the moment of the start, and its own again after it.
  */
-function withOrdinaryOomScore<T>(begin: () => T): T {
+export function withOrdinaryOomScore<T>(begin: () => T): T {
   const own = readOomScore();
   if (own === '0') return begin();
   try {
@@ -189,7 +192,7 @@ export function commandLine({ command }: Pick<Program, 'command'>): {
 }
 
 /** Why a program could not be started. The system's answer does not tell a missing directory from a missing program. */
-export function explainFailure(error: unknown, program: Program): DavitError {
+export function explainFailure(error: unknown, program: CommandProgram): DavitError {
   if (error instanceof DavitError) return error;
   try {
     checkLaunch(program);
