@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, logLevel, size } from '../contract/scalars.ts';
+import { portRange } from '../lib/port_range.ts';
 import { accessFields } from './access.ts';
 
 const variableName = z
@@ -46,6 +47,11 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe("Variables of the agent's environment that services get besides PATH, LANG, LC_* and TZ."),
+  port_range: z
+    .string()
+    .refine(isPortRange, 'must be the first and the last port, such as 20000-29999')
+    .default('20000-29999')
+    .describe('Where the ports of services with `port: auto` are chosen from.'),
   logs_max_size: size
     .nullable()
     .default(null)
@@ -55,6 +61,15 @@ export const configSchema = z.strictObject({
   body_limit: size.default('1MB').describe('The largest request body.'),
   ...accessFields,
 });
+
+function isPortRange(text: string): boolean {
+  try {
+    portRange(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The agent's configuration with every default filled in. */
 export type Config = z.output<typeof configSchema>;
