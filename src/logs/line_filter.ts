@@ -1,6 +1,6 @@
-import { RE2JS } from 're2js';
 import type { LogLevel } from '../contract/scalars.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
+import { compilePattern } from '../lib/pattern.ts';
 import { isAtLeast } from './level.ts';
 
 /** Whether a line is wanted. */
@@ -17,12 +17,10 @@ export function lineFilter(grep: string | undefined, least: LogLevel | undefined
 }
 
 function textFilter(grep: string): (line: string) => boolean {
-  if (!/[\\^$.|?*+()[\]{}]/.test(grep)) return (line) => line.includes(grep);
   try {
-    const expression = RE2JS.compile(grep);
-    return (line) => expression.test(line);
+    return compilePattern(grep);
   } catch (cause) {
-    const message = `is not a regular expression in RE2's syntax: ${errorMessage(cause)}`;
+    const message = errorMessage(cause);
     throw new DavitError('invalid_request', `grep in the query: ${message}`, {
       details: [{ path: 'grep', message }],
       cause,
