@@ -9,7 +9,16 @@ export const errorAnswer = z
     error: z.string().describe('A sentence that says what was wrong and what would be right.'),
     code: z.enum(Object.keys(errorStatus) as [keyof typeof errorStatus]),
     request_id: z.string(),
-    details: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    details: z
+      .array(
+        z.object({
+          path: z.string(),
+          message: z.string(),
+          line: z.int().optional().describe('Of a file: where in it, from 1.'),
+          column: z.int().optional(),
+        }),
+      )
+      .optional(),
     return_code: z.int().nullable().optional().describe('How the process of a failed deploy ended.'),
     last_lines: z
       .array(z.string())
@@ -293,6 +302,9 @@ export const eventTypes = [
   'deployment.resumed',
   'deployment.succeeded',
   'deployment.failed',
+  'config.replaced',
+  'config.rolled_back',
+  'config.refused',
   'key.created',
   'key.revoked',
   'orphan.stopped',

@@ -1,8 +1,18 @@
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { DavitError, type ErrorDetail } from './errors.ts';
+import { DavitError } from './errors.ts';
 
 type Issue = z.core.$ZodIssue;
+
+/** One place of a bad input, as the keys that lead there. */
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** The key itself is wrong, not what stands under it. */
+  readonly isAboutKey?: true;
+}
+
+export type Checked<T> = { readonly data: T } | { readonly problems: readonly Problem[] };
 
 /**
  * Checks `input` and fills in defaults. Throws `invalid_request` whose `details` name every place that is wrong,
@@ -15,13 +25,20 @@ export function validate<Schema extends z.ZodType>(
   input: unknown,
   subject: string,
 ): z.output<Schema> {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  const details = result.error.issues.flatMap((issue) => describeIssue(schema, issue, input));
+  const result = check(schema, input);
+  if ('data' in result) return result.data;
+  const details = result.problems.map(({ path, message }) => ({ path: pathText(path), message }));
   const first = details[0] ?? { path: '', message: 'is not valid' };
   const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
   const place = first.path === '' ? subject : `${first.path} in ${subject}`;
   throw new DavitError('invalid_request', `${place}: ${first.message}${more}`, { details });
+}
+
+/** As `validate`, with what is wrong as the outcome. */
+export function check<Schema extends z.ZodType>(schema: Schema, input: unknown): Checked<z.output<Schema>> {
+  const result = schema.safeParse(input);
+  if (result.success) return { data: result.data };
+  return { problems: result.error.issues.flatMap((issue) => describeIssue(schema, issue, input)) };
 }
 
 /** The name in `known` that is close enough to `name` to be what was meant, or null. */
@@ -35,11 +52,11 @@ export function closestName(name: string, known: Iterable<string>): string | nul
   return best;
 }
 
-function describeIssue(schema: z.ZodType, issue: Issue, input: unknown): ErrorDetail[] {
+function describeIssue(schema: z.ZodType, issue: Issue, input: unknown): Problem[] {
   const isMissing =
     (issue.code === 'invalid_type' || issue.code === 'invalid_union') &&
     valueAt(input, issue.path) === undefined;
-  return isMissing ? [{ path: pathText(issue.path), message: 'is missing' }] : detailsOf(schema, issue, []);
+  return isMissing ? [{ path: issue.path, message: 'is missing' }] : problemsOf({ schema, input }, issue, []);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
@@ -49,27 +66,35 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function detailsOf(schema: z.ZodType, issue: Issue, base: PropertyKey[]): ErrorDetail[] {
+interface Subject {
+  readonly schema: z.ZodType;
+  readonly input: unknown;
+}
+
+function problemsOf(subject: Subject, issue: Issue, base: PropertyKey[]): Problem[] {
   const path = [...base, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, path);
-    return issue.keys.map((key) => ({ path: pathText([...path, key]), message: unknownKey(key, known) }));
+    const known = keysAt(subject, path);
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: unknownKey(key, known),
+      isAboutKey: true,
+    }));
   }
   if (issue.code === 'invalid_union') {
     const branch = issue.errors.find((issues) => !issues.some(isWrongType));
-    if (branch && branch.length > 0) return branch.flatMap((inner) => detailsOf(schema, inner, path));
+    if (branch && branch.length > 0) return branch.flatMap((inner) => problemsOf(subject, inner, path));
     const expected = issue.errors.flatMap((issues) =>
       issues.filter(isWrongType).map((inner) => typeName(inner.expected)),
     );
-    if (expected.length > 0)
-      return [{ path: pathText(path), message: `must be ${[...new Set(expected)].join(' or ')}` }];
+    if (expected.length > 0) return [{ path, message: `must be ${[...new Set(expected)].join(' or ')}` }];
   }
   if (issue.code === 'invalid_key') {
-    return issue.issues.map((inner) => ({ path: pathText(path), message: `its name ${inner.message}` }));
+    return issue.issues.map((inner) => ({ path, message: `its name ${inner.message}`, isAboutKey: true }));
   }
   return [
     {
-      path: pathText(path),
+      path,
       message: issue.message.replace(/^Invalid (?:input|option): expected/, 'must be'),
     },
   ];
@@ -94,7 +119,8 @@ function unknownKey(key: string, known: readonly string[]): string {
     : 'is not known; nothing is expected here';
 }
 
-function pathText(path: readonly PropertyKey[]): string {
+/** The keys as one text, such as `stop.timeout` or `configs[0].path`. */
+export function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (text, key) =>
       typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
@@ -103,18 +129,33 @@ function pathText(path: readonly PropertyKey[]): string {
 }
 
 /** The keys that an object at `path` inside the schema may have. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+function keysAt({ schema, input }: Subject, path: readonly PropertyKey[]): string[] {
   let current: unknown = schema;
-  for (const key of path) current = childOf(current, key);
-  const shape = (unwrap(current) as { shape?: Record<string, unknown> } | undefined)?.shape;
-  return shape ? Object.keys(shape) : [];
+  let value = input;
+  for (const key of path) {
+    current = childOf(current, key, value);
+    value = valueAt(value, [key]);
+  }
+  return Object.keys(shapeOf(current, value) ?? {});
 }
 
-function childOf(schema: unknown, key: PropertyKey): unknown {
+function childOf(schema: unknown, key: PropertyKey, value: unknown): unknown {
+  const inner = unwrap(schema) as { element?: unknown; valueType?: unknown } | undefined;
+  return shapeOf(schema, value)?.[key] ?? inner?.element ?? inner?.valueType;
+}
+
+type Shape = Readonly<Record<PropertyKey, unknown>>;
+
+/** The fields of an object; of one that may take several forms, those of the form that `value` says it has. */
+function shapeOf(schema: unknown, value: unknown): Shape | undefined {
   const inner = unwrap(schema) as
-    | { shape?: Record<PropertyKey, unknown>; element?: unknown; valueType?: unknown }
+    | { shape?: Shape; options?: readonly { shape?: Shape }[]; def?: { discriminator?: string } }
     | undefined;
-  return inner?.shape?.[key] ?? inner?.element ?? inner?.valueType;
+  const discriminator = inner?.def?.discriminator;
+  if (discriminator === undefined) return inner?.shape;
+  const form = valueAt(value, [discriminator]);
+  return inner?.options?.find(({ shape }) => (shape?.[discriminator] as { value?: unknown })?.value === form)
+    ?.shape;
 }
 
 function unwrap(schema: unknown): unknown {
