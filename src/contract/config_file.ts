@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { signalName } from './scalars.ts';
 import { absolutePath, command } from './text.ts';
 
+export const configName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be letters, digits, dot, underscore and hyphen');
+
 /** A configuration file of a service that the agent may read and replace. */
 export const configFile = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be letters, digits, dot, underscore and hyphen')
-    .describe('By what it is called in the API.'),
+  name: configName.describe('By what it is called in the API.'),
   path: absolutePath.describe('Where it is.'),
   mode: z
     .string()

@@ -19,6 +19,8 @@ export const errorStatus = {
   service_not_found: 404,
   release_not_found: 404,
   key_not_found: 404,
+  /** The service has no configuration file of this name, or that has no such version, or is not there yet. */
+  config_not_found: 404,
   /** No orphan has this instance id: it has ended, or a service claims it. */
   orphan_not_found: 404,
   instance_not_found: 404,
@@ -40,6 +42,10 @@ export const errorStatus = {
   not_ready: 422,
   /** What the service depends on is not there in time. */
   dependency_unmet: 422,
+  /** The command that checks a configuration file did not accept the new content; nothing was written. */
+  validation_failed: 422,
+  /** A configuration file that cannot be read or replaced: a link, no text, too large, or no right to it. */
+  config_unusable: 422,
   /** Something the system lacks: not this platform, or not this user. */
   not_supported: 422,
   too_many_requests: 429,

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import * as answers from './answers.ts';
+import * as configs from './configs.ts';
 import type { ErrorCode } from './error_codes.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
@@ -30,6 +31,21 @@ const failedDeploy = [
   'not_supported',
   'storage_unavailable',
   'shutting_down',
+] as const;
+
+const onConfig = { tag: 'services', path: configs.configPath } as const;
+const configErrors = [
+  'service_not_found',
+  'config_not_found',
+  'config_unusable',
+  'storage_unavailable',
+] as const;
+const failedReplacement = [
+  ...configErrors,
+  'validation_failed',
+  'state_conflict',
+  'body_too_large',
+  ...failedDeploy.filter((code) => code !== 'storage_unavailable'),
 ] as const;
 
 const operationTable = {
@@ -159,6 +175,54 @@ const operationTable = {
     summary: 'One release',
     answer: answers.release,
     errors: ['service_not_found', 'release_not_found'],
+  },
+  listConfigs: {
+    ...onService,
+    summary: 'The configuration files of a service, without their contents',
+    answer: configs.configList,
+    errors: ['service_not_found', 'storage_unavailable'],
+  },
+  showConfig: {
+    ...onConfig,
+    summary: 'A configuration file with its content',
+    answer: configs.configContent,
+    errors: configErrors,
+  },
+  replaceConfig: {
+    ...onConfig,
+    summary: 'Check and replace a configuration file, and let the service take it over',
+    body: configs.replaceConfig,
+    answer: configs.configResult,
+    errors: failedReplacement,
+  },
+  listConfigVersions: {
+    ...onConfig,
+    summary: 'The contents that a configuration file had, newest first, without the contents themselves',
+    answer: configs.configVersionList,
+    errors: configErrors,
+  },
+  showConfigVersion: {
+    tag: 'services',
+    path: configs.configVersionPath,
+    summary: 'One content that a configuration file had',
+    answer: configs.configVersionContent,
+    errors: configErrors,
+  },
+  diffConfig: {
+    ...onConfig,
+    summary: 'What differs between two versions of a configuration file, or the newest and the file as it is',
+    query: configs.diffQuery,
+    answer: configs.configDiff,
+    errors: configErrors,
+  },
+  rollbackConfig: {
+    ...onConfig,
+    summary: 'Make an earlier version the content of a configuration file again',
+    body: configs.rollbackConfig,
+    answer: configs.configResult,
+    errors: failedReplacement,
+    // The answer shows what differs, and a configuration may hold secrets.
+    secret: true,
   },
   batch: {
     tag: 'services',

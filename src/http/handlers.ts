@@ -1,5 +1,6 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
+import type { configHandlers } from './config_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
 import type { processHandlers } from './process_handlers.ts';
 import type { Handler } from './route.ts';
@@ -10,6 +11,7 @@ export interface Handlers {
   readonly services: ReturnType<typeof serviceHandlers>;
   readonly agent: ReturnType<typeof agentHandlers>;
   readonly processes: ReturnType<typeof processHandlers>;
+  readonly configs: ReturnType<typeof configHandlers>;
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
