@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createApp, routes } from './app.ts';
 import { changedSettings } from './config/reload.ts';
 import type { Config } from './config/schema.ts';
+import { Configs } from './configs/configs.ts';
 import { Operations } from './deploy/operations.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
@@ -14,6 +15,7 @@ import { ApiKeys } from './http/api_keys.ts';
 import { createRequestAudit } from './http/audit.ts';
 import { AuditLog } from './http/audit_log.ts';
 import { batchHandler } from './http/batch_handler.ts';
+import { configHandlers } from './http/config_handlers.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
 import { IdempotentAnswers } from './http/idempotency.ts';
@@ -43,6 +45,7 @@ import { Registry } from './services/registry.ts';
 import { migrations } from './services/schema.ts';
 import { ServiceStore } from './services/store.ts';
 import { Orphans } from './supervision/orphans.ts';
+import { Programs } from './supervision/programs.ts';
 import { Supervisor } from './supervision/supervisor.ts';
 import { TreeView } from './supervision/tree_view.ts';
 
@@ -94,6 +97,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     controlGroups: findControlGroupPlace(config.cgroups),
     onProblem,
   });
+  const programs = new Programs({ agentEnvironment: environment, passedVariables });
   const supervisor = new Supervisor({
     registry,
     runtime,
@@ -108,8 +112,25 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     registry,
     supervisor,
     events,
-    removeLogs: (service) => logs.remove(service),
+    removeLogs: (service) => {
+      configs.removeAll(service);
+      return logs.remove(service);
+    },
     refuseSecond: (service) => orphans.refuseSecond(service),
+  });
+  const configs = new Configs({
+    directory: inData('configs'),
+    registry,
+    events,
+    // As its first instance; a port that is chosen at each start is not known, and 0 stands for it.
+    placeOf: (service) => {
+      const spec = registry.spec(service);
+      const port = spec.port === 'auto' ? 0 : spec.port;
+      const release = registry.get(service).current_release;
+      return programs.of({ service, instance: 1, release, port, spec });
+    },
+    restart: (service, actor) => operations.restart(service, undefined, actor),
+    signal: (service, signal, actor) => operations.signal(service, signal, actor),
   });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
@@ -137,6 +158,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
       processes: processHandlers(new TreeView(registry, runtime), orphans),
+      configs: configHandlers(configs),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
       logs: logHandler(logs, registry, streams),
@@ -173,6 +195,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     if (problem !== null) warnings.push(problem);
     await supervisor.takeUp();
     logs.keepWithinBounds();
+    configs.tidy();
     if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
     for (const warning of warnings.slice(problems.length)) log.warn(warning);
     showAddress(inData('agent.json'), url, onProblem);
