@@ -112,6 +112,16 @@ export const eventsQuery = z.strictObject({
   follow: flag.optional(),
 });
 
+export const runsQuery = z.strictObject({
+  limit: wholeNumber(1, 200).optional().describe('Default 50, the newest; 200 of each service are kept.'),
+});
+
+export const whyQuery = z.strictObject({
+  instance: wholeNumber(1, 1000).optional().describe('Only what led to the state of this instance.'),
+  limit: wholeNumber(1, 100).optional().describe('How many events at most, the newest. Default 20.'),
+  lines: wholeNumber(0, 100).optional().describe('How many of its last log lines. Default 10.'),
+});
+
 export const createKey = z
   .strictObject({
     name: z.string().min(1).max(100).describe('Who or what uses it.'),

@@ -66,6 +66,7 @@ export const migrations: readonly string[] = [
          'readiness', NULL,
          'liveness', NULL,
          'has_logged_ready', NULL,
+         'last_probe', NULL,
          'last_exit', json(json_extract(record, '$.last_exit')),
          'restarts', json('{"count":0,"streak":0,"recent":[]}'),
          'retry_at', NULL,
@@ -75,5 +76,24 @@ export const migrations: readonly string[] = [
      json_set(record, '$.under_way.before.instance_ids',
        json_array(json_extract(record, '$.under_way.before.instance_id'))),
      '$.under_way.before.instance_id')
-     WHERE json_type(record, '$.under_way.before') = 'object'`,
+     WHERE json_type(record, '$.under_way.before') = 'object';
+   UPDATE services SET record = json_set(record, '$.under_way.instances', 1, '$.under_way.cause', NULL)
+     WHERE json_type(record, '$.under_way') = 'object';
+   CREATE TABLE task_runs (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     service TEXT NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+     run INTEGER,
+     release INTEGER,
+     instance INTEGER,
+     trigger TEXT NOT NULL,
+     scheduled_for INTEGER,
+     started_at INTEGER,
+     ended_at INTEGER,
+     outcome TEXT NOT NULL,
+     return_code INTEGER,
+     signal TEXT,
+     message TEXT NOT NULL,
+     times INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX task_runs_by_service ON task_runs (service, id)`,
 ];
