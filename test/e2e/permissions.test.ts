@@ -30,6 +30,13 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases/{release}': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/configs': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/configs/{name}': { scope: 'deploy', on: 'service' },
+  'put /api/v1/services/{id}/configs/{name}': { scope: 'deploy', on: 'service' },
+  'get /api/v1/services/{id}/configs/{name}/versions': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/configs/{name}/versions/{version}': { scope: 'deploy', on: 'service' },
+  'get /api/v1/services/{id}/configs/{name}/diff': { scope: 'deploy', on: 'service' },
+  'post /api/v1/services/{id}/configs/{name}/rollback': { scope: 'deploy', on: 'service' },
   'post /api/v1/batch': { scope: 'operate', on: 'some' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
@@ -75,6 +82,8 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{id}', service)
     .replace('{release}', '1')
     .replace('{key_id}', 'nosuchkey')
+    .replace('{name}', 'app')
+    .replace('{version}', '1')
     .replace('{instance_id}', '00000000-00000000-0000-0000-0000-000000000000');
   const body = verb === 'get' || verb === 'delete' ? undefined : (bodies[line]?.(service) ?? {});
   const { status } = await agent.call(verb.toUpperCase(), path, body, {
