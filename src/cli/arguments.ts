@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { configName } from '../contract/config_file.ts';
 import { keyPath, orphanPath } from '../contract/requests.ts';
 import {
   duration,
@@ -27,6 +28,11 @@ export function serviceGlobs(value: string, earlier: readonly string[] | undefin
 /** The id of a key, which becomes part of a path too. */
 export function keyArgument(value: string): string {
   return checked(keyPath.shape.key_id, value);
+}
+
+/** The name of a configuration file, which becomes part of a path too. */
+export function configArgument(value: string): string {
+  return checked(configName, value);
 }
 
 /** The id of an instance, which becomes part of a path too. */

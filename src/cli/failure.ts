@@ -77,6 +77,8 @@ function advice({ code, fields }: DavitError, { client, argument }: Failed): str
       return ['See which there are: davit status'];
     case 'release_not_found':
       return [`See which there are: davit releases ${safeText(argument)}`];
+    case 'config_not_found':
+      return [`See which there are: davit configs list ${safeText(argument)}`];
     case 'orphan_not_found':
       return ['See which there are: davit orphans'];
     case 'spawn_failed':

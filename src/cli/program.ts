@@ -4,6 +4,7 @@ import { durationArgument } from './arguments.ts';
 import { addAudit } from './audit.ts';
 import { type Act, commandFrame } from './command.ts';
 import { addCompletion } from './completion.ts';
+import { addConfigs } from './configs.ts';
 import { addContexts } from './contexts.ts';
 import { addDeploy } from './deploy.ts';
 import { addDoctor } from './doctor.ts';
@@ -128,6 +129,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addRollback(program, act);
   addSignal(program, act);
   addDelete(program, act);
+  addConfigs(program, act);
   program.commandsGroup('What is and what was:');
   addStatus(program, act);
   addPs(program, act);
