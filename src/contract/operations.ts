@@ -4,6 +4,8 @@ import * as configs from './configs.ts';
 import type { ErrorCode } from './error_codes.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
+import { taskRunList } from './runs.ts';
+import { why } from './why.ts';
 
 /** What one operation of the API takes and gives. */
 export interface Operation {
@@ -156,6 +158,41 @@ const operationTable = {
     body: requests.rollbackService,
     answer: operationResult,
     errors: ['service_not_found', 'release_not_found', ...failedDeploy],
+  },
+  scaleService: {
+    ...onService,
+    summary: 'Change how many instances of a service run',
+    body: requests.scaleService,
+    answer: operationResult,
+    errors: ['service_not_found', ...failedDeploy],
+  },
+  listInstances: {
+    ...onService,
+    summary: 'The instances of a service',
+    answer: answers.instanceList,
+    errors: ['service_not_found'],
+  },
+  restartInstance: {
+    tag: 'services',
+    path: requests.instancePath,
+    summary: 'Stop one instance and start it again',
+    body: requests.emptyBody,
+    answer: operationResult,
+    errors: ['service_not_found', 'instance_not_found', ...failedDeploy],
+  },
+  whyService: {
+    ...onService,
+    summary: 'Why a service is in the state that it is in: its last change and what led to it',
+    query: requests.whyQuery,
+    answer: why,
+    errors: ['service_not_found', 'instance_not_found'],
+  },
+  listRuns: {
+    ...onService,
+    summary: 'The runs of a task, newest first, with those that were due and were not run',
+    query: requests.runsQuery,
+    answer: taskRunList,
+    errors: ['service_not_found'],
   },
   listProcesses: {
     ...onService,

@@ -60,6 +60,8 @@ async function run(
       return operations.pause(id, actor);
     case 'resume':
       return operations.resume(id, actor);
+    case 'scale':
+      return operations.scale(id, item.body.instances, actor);
   }
 }
 

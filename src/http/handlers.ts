@@ -1,9 +1,11 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
 import type { configHandlers } from './config_handlers.ts';
+import type { instanceHandlers } from './instance_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
 import type { processHandlers } from './process_handlers.ts';
 import type { Handler } from './route.ts';
+import type { runHandlers } from './run_handlers.ts';
 import type { serviceHandlers } from './service_handlers.ts';
 
 /** Everything that the table of routes calls. */
@@ -12,6 +14,9 @@ export interface Handlers {
   readonly agent: ReturnType<typeof agentHandlers>;
   readonly processes: ReturnType<typeof processHandlers>;
   readonly configs: ReturnType<typeof configHandlers>;
+  readonly instances: ReturnType<typeof instanceHandlers>;
+  readonly runs: ReturnType<typeof runHandlers>;
+  readonly why: Handler<(typeof contract)['whyService']>;
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;

@@ -43,6 +43,7 @@ export class EventLog {
   readonly #database: DatabaseSync;
   readonly #onProblem: (message: string) => void;
   readonly #insert;
+  readonly #find;
   readonly #unwritten: Event[] = [];
   #writeLater: NodeJS.Immediate | undefined;
   #lastId: number;
@@ -51,6 +52,7 @@ export class EventLog {
     this.#database = database;
     this.#onProblem = onProblem;
     this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#find = database.prepare('SELECT * FROM events WHERE id = ?');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
   }
@@ -75,9 +77,22 @@ export class EventLog {
     return event;
   }
 
+  /** When the last event happened; null: there is none. */
+  get lastTime(): Date | null {
+    const [last] = this.list({ limit: 1, visible: () => true });
+    return last === undefined ? null : new Date(last.time);
+  }
+
   /** The newest that fit, oldest first. */
   list(filter: EventFilter): Event[] {
     return this.#select(filter, 'DESC').reverse();
+  }
+
+  /** null where it is not kept any more. */
+  find(id: number): Event | null {
+    this.flush();
+    const row = this.#find.get(id);
+    return row === undefined ? null : toEvent(row);
   }
 
   /** The newest that fit, or all after `filter.after`, and then those that happen, until `signal` ends it. */
@@ -127,7 +142,7 @@ export class EventLog {
       .iterate({ after, service: service ?? null, type: type ?? null });
     const found: Event[] = [];
     for (const row of rows) {
-      const event = { ...row, time: new Date(Number(row['time'])).toISOString() } as Event;
+      const event = toEvent(row);
       if (visible(event) && found.push(event) === limit) break;
     }
     return found;
@@ -139,4 +154,8 @@ export class EventLog {
     if (id % pruneInterval === 0)
       this.#database.prepare('DELETE FROM events WHERE id <= ?').run(id - keptEvents);
   }
+}
+
+function toEvent(row: Readonly<Record<string, unknown>>): Event {
+  return { ...row, time: new Date(Number(row['time'])).toISOString() } as Event;
 }

@@ -128,6 +128,8 @@ export class Scheduler {
     const wasSetBack = now < this.#lookedAt - latest;
     this.#lookedAt = now;
     for (const [id, task] of this.#tasks) {
+      // Stopped or deleted in this very turn.
+      if (this.#scheduleOf(id) === null) continue;
       if (wasSetBack) this.#plan(id, task, now);
       if (task.next !== null && task.next <= now) this.#due(id, task, task.next, now);
     }
