@@ -19,6 +19,7 @@ import { configHandlers } from './http/config_handlers.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
 import { IdempotentAnswers } from './http/idempotency.ts';
+import { instanceHandlers } from './http/instance_handlers.ts';
 import { JwtVerifier } from './http/jwt.ts';
 import { keyHandlers } from './http/key_handlers.ts';
 import { createListener, isLoopback } from './http/listener.ts';
@@ -26,10 +27,13 @@ import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
 import type { Principal } from './http/permission.ts';
 import { processHandlers } from './http/process_handlers.ts';
+import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
+import { whyHandler } from './http/why_handler.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
 import { DavitError, errorMessage } from './lib/errors.ts';
+import { portRange } from './lib/port_range.ts';
 import { writePrivateFile } from './lib/private_file.ts';
 import { createServiceManager } from './lib/service_manager.ts';
 import { SoonOnDisk } from './lib/soon_on_disk.ts';
@@ -38,16 +42,26 @@ import { commit, version } from './lib/version.ts';
 import { LogStore } from './logs/log_store.ts';
 import { hostQuota, readRetention } from './logs/retention.ts';
 import { findControlGroupPlace } from './processes/control_group.ts';
+import { Ports } from './processes/ports.ts';
 import { Runtime } from './processes/runtime.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
+import type { Instance } from './services/instance.ts';
 import { Registry } from './services/registry.ts';
+import { RunHistory } from './services/run_history.ts';
 import { migrations } from './services/schema.ts';
 import { ServiceStore } from './services/store.ts';
+import { Dependencies } from './supervision/dependencies.ts';
+import { HealthWatch } from './supervision/health_watch.ts';
 import { Orphans } from './supervision/orphans.ts';
+import { PortBook } from './supervision/port_book.ts';
 import { Programs } from './supervision/programs.ts';
+import { Reconciler } from './supervision/reconciler.ts';
+import type { RunningInstance } from './supervision/running_instance.ts';
+import { Scheduler } from './supervision/scheduler.ts';
 import { Supervisor } from './supervision/supervisor.ts';
 import { TreeView } from './supervision/tree_view.ts';
+import { Why } from './supervision/why.ts';
 
 export interface AgentOptions {
   readonly config: Config;
@@ -98,21 +112,44 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     onProblem,
   });
   const programs = new Programs({ agentEnvironment: environment, passedVariables });
+  const runs = new RunHistory(database, onProblem);
+  const ports = new Ports({ range: () => portRange(current.port_range) });
+  const dependencies = new Dependencies(registry);
+  const health = new HealthWatch({
+    registry,
+    events,
+    runtime,
+    programs,
+    output: logs,
+    onResult: () => {},
+    onUnhealthy: (service, number, cause) => reconciler.restartUnhealthy(service, number, cause),
+    onProblem,
+  });
   const supervisor = new Supervisor({
     registry,
     runtime,
     onProblem,
     events,
     output: logs,
-    agentEnvironment: environment,
-    passedVariables,
+    programs,
+    ports: new PortBook(registry, ports),
+    onWatched: (instance, spec) => {
+      health.watch(instance, spec);
+      if (spec.type === 'task') noteRun(runs, instance);
+    },
+    onGone: ({ service }) => reconciler.look(service),
+    onRunEnded: (run) => registry.spec(run.service).type === 'task' && runs.ended(run),
+    lastFailedProbe: (service, number) => health.lastFailure(service, number),
   });
+  const reconciler = new Reconciler({ registry, supervisor, events, dependencies, onProblem });
   const orphans = new Orphans({ registry, runtime, events });
   const operations = new Operations({
     registry,
     supervisor,
+    reconciler,
+    dependencies,
     events,
-    removeLogs: (service) => {
+    forget: (service) => {
       configs.removeAll(service);
       return logs.remove(service);
     },
@@ -131,6 +168,21 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     },
     restart: (service, actor) => operations.restart(service, undefined, actor),
     signal: (service, signal, actor) => operations.signal(service, signal, actor),
+  });
+  const scheduler = new Scheduler({
+    registry,
+    isRunning: (service) => registry.get(service).instances.some(isActive),
+    run: (service, scheduledFor) => operations.runScheduled(service, scheduledFor),
+    stopRun: (service) => operations.endRun(service),
+    onNotRun: (noted) => runs.noted(noted),
+    onProblem,
+  });
+  const why = new Why({
+    registry,
+    events,
+    lastLines: async ({ service, instance, release, lines }) =>
+      (await logs.query(service, { lines, release, instance: instance ?? undefined })).lines,
+    onProblem,
   });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
@@ -159,6 +211,9 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       agent: agentHandlers(facts),
       processes: processHandlers(new TreeView(registry, runtime), orphans),
       configs: configHandlers(configs),
+      instances: instanceHandlers(registry, operations),
+      runs: runHandlers(registry, runs),
+      why: whyHandler(why),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
       logs: logHandler(logs, registry, streams),
@@ -193,6 +248,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
     if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
     if (problem !== null) warnings.push(problem);
+    const awakeUntil = events.lastTime;
     await supervisor.takeUp();
     logs.keepWithinBounds();
     configs.tidy();
@@ -204,6 +260,8 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     log.info({ url, version, commit, pid: process.pid }, 'listening');
     const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
     for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
+    reconciler.begin();
+    scheduler.start(awakeUntil);
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
     endWatchdog = manager.startWatchdog(() => true);
@@ -260,9 +318,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
         sleep(timeout, undefined, { ref: false }),
       ]);
       listener.cut();
+      scheduler.close();
+      reconciler.close();
+      health.close();
       if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
       logs.close();
       runtime.close();
+      ports.close();
       audit.close();
       await auditLog.close();
       keys.close();
@@ -276,6 +338,20 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       unlock();
     },
   };
+}
+
+/** Whether a run of a task has not ended, which is also so between two attempts of one. */
+function isActive({ process, state }: Instance): boolean {
+  return process !== null || state === 'backoff' || state === 'starting';
+}
+
+/** One that was taken up has been noted by the agent that started it. */
+function noteRun(
+  runs: RunHistory,
+  { service, number, run, facts, trigger, scheduled_for }: RunningInstance,
+): void {
+  if (trigger === null) return;
+  runs.started({ service, instance: number, run, release: facts.release, trigger, scheduled_for });
 }
 
 function openToTheNetwork(listen: string): string {

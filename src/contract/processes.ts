@@ -36,6 +36,11 @@ export const processInformation = z
   .meta({ id: 'Process' });
 export type ProcessInformation = z.infer<typeof processInformation>;
 
+/** One process of a service. */
+const processOfService = processInformation
+  .extend({ instance: z.int().describe('Which instance of the service it is of.') })
+  .meta({ id: 'ProcessOfService' });
+
 /** The most processes that are listed of a service and of an orphan, and the most orphans. */
 export const mostListed = { processes: 1_000, orphans: 100, processes_of_orphan: 100 } as const;
 
@@ -45,7 +50,11 @@ const shownProcesses = (most: number) => ({
 });
 
 export const processList = z
-  .object({ service: serviceId, ...shownProcesses(mostListed.processes) })
+  .object({
+    service: serviceId,
+    ...shownProcesses(mostListed.processes),
+    processes: z.array(processOfService).describe('By instance, and in the order in which they were started.'),
+  })
   .meta({ id: 'ProcessList' });
 export type ProcessList = z.infer<typeof processList>;
 

@@ -1,23 +1,48 @@
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
-import { errorMessage } from '../lib/errors.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
-import type { EventLog } from '../services/event_log.ts';
+import { milliseconds } from '../lib/units.ts';
+import type { EventLog, NewEvent } from '../services/event_log.ts';
+import { type Instance, noRestarts, pidOf } from '../services/instance.ts';
+import { nextState } from '../services/lifecycle.ts';
 import type { Registry } from '../services/registry.ts';
-import { pidOf } from '../services/service.ts';
+import { runningInstances, wantedInstances } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
+import { needsRestart } from '../services/spec_changes.ts';
+import type { Dependencies } from '../supervision/dependencies.ts';
+import { levels } from '../supervision/dependency_order.ts';
 import { startsAgain } from '../supervision/last_exit.ts';
+import type { Reconciler } from '../supervision/reconciler.ts';
+import { requireReferences } from '../supervision/references.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
-import { type Replacement, replaceRelease, resumeReplacement } from './replacement.ts';
+import { type Replacement, replaceRelease, resumeReplacement, stopWhere } from './replacement.ts';
 
 interface OperationsOptions {
   readonly registry: Registry;
   readonly supervisor: Supervisor;
+  readonly reconciler: Reconciler;
+  readonly dependencies: Dependencies;
   readonly events: EventLog;
-  /** Removes all output of a deleted service. */
-  readonly removeLogs: (service: string) => Promise<void>;
-  /** Ends what runs of a service although nobody knows of it. */
+  /** Removes all that is kept of a deleted service beside its record: output, histories, versions of files. */
+  readonly forget: (service: string) => Promise<void>;
+  /** Throws where something of a service runs that no record knows of. */
   readonly refuseSecond: (service: string) => Promise<void>;
+}
+
+/** Where a service was declared, and whether what runs of it is to be replaced. */
+interface DeclareOptions {
+  readonly declared_in: string;
+  readonly restart: boolean;
+}
+
+/** A release that is to run, and why. */
+interface ReplaceOrder {
+  readonly release: number;
+  readonly instances: number;
+  readonly actor: string;
+  readonly is_deployment: boolean;
+  readonly cause: number | null;
 }
 
 /**
@@ -32,10 +57,13 @@ export class Operations {
   }
 
   /** Registers a service without starting it. */
-  create(id: string, spec: Spec, actor: string): Promise<OperationResult> {
+  create(id: string, given: Spec, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      this.#options.registry.create(id, spec, 'create', actor);
-      this.#options.registry.commit(id);
+      const { registry } = this.#options;
+      const spec = applyPatch(null, given as SpecPatch);
+      this.#checkReferences(id, spec);
+      registry.create(id, spec, 'create', actor);
+      registry.commit(id);
       this.#record('service.created', id, actor, 'Service was registered with release 1');
       return this.#result(id, 'created', 'Service created; it has not been started');
     });
@@ -46,9 +74,9 @@ export class Operations {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const spec = applyPatch(registry.spec(id), patch);
-      const release = registry.addRelease(id, spec, 'update', actor);
-      registry.commit(id, { current_release: release });
-      this.#record('service.updated', id, actor, `Release ${release} is current from the next start on`);
+      this.#checkReferences(id, spec);
+      this.#makeCurrent(id, spec, 'update', actor, scaleAfter(patch, registry.get(id).scale));
+      await this.#converge(id, actor);
       const { restart_required } = registry.status(id);
       const message = restart_required
         ? 'Service updated; restart it for that to take effect'
@@ -57,15 +85,22 @@ export class Operations {
     });
   }
 
-  /** Stops a service and forgets it: its releases, its state and its logs. */
+  /** Stops a service and forgets it: its releases, its state and its logs. Throws `state_conflict` where others depend on it. */
   delete(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      const { registry } = this.#options;
+      const { registry, dependencies } = this.#options;
+      registry.get(id);
+      const dependents = [...dependencies.dependentsOf(id)].filter((name) => name !== id);
+      if (dependents.length > 0)
+        throw new DavitError(
+          'state_conflict',
+          `${dependents.join(', ')} depends on "${id}": delete that first`,
+        );
       registry.commit(id, { wanted: 'stopped' });
-      const stop = await this.#stopIfRunning(id, actor);
+      const stop = await this.#stopRunning(id, actor, null);
       const { current_release } = registry.get(id);
       registry.remove(id);
-      await this.#options.removeLogs(id);
+      await this.#options.forget(id);
       this.#record('service.deleted', id, actor, 'Service was deleted with its releases and logs');
       return {
         status: 'deleted',
@@ -79,10 +114,37 @@ export class Operations {
 
   /**
    * Makes a new release of the service, which need not exist yet, and replaces what runs by it.
-   * Throws `spawn_failed` or `exited_early` with what served before running again.
+   * Throws `spawn_failed`, `port_taken`, `dependency_unmet`, `exited_early` or `not_ready` with what served before running again.
    */
   deploy(id: string, patch: SpecPatch, actor: string): Promise<OperationResult> {
     return this.#turn(id, () => this.#deploy(id, patch, 'deploy', actor));
+  }
+
+  /**
+   * Makes of a service exactly what `spec` says, which need not exist yet. What runs is replaced if that is asked for;
+   * else it stays, and the new release is current.
+   */
+  declare(
+    id: string,
+    spec: Spec,
+    { declared_in, restart }: DeclareOptions,
+    actor: string,
+  ): Promise<OperationResult> {
+    return this.#turn(id, async () => {
+      const { registry } = this.#options;
+      const existing = registry.find(id);
+      const isRunning = existing !== null && runningInstances(existing).length > 0;
+      if (restart || !isRunning) {
+        const result = await this.#deployWhole(id, spec, 'deploy', actor, spec.instances);
+        registry.commit(id, { declared_in });
+        return result;
+      }
+      this.#checkReferences(id, spec);
+      this.#makeCurrent(id, spec, 'deploy', actor, null);
+      registry.commit(id, { wanted: 'running', declared_in });
+      await this.#converge(id, actor);
+      return this.#result(id, 'updated', 'Service updated; what runs of it stays');
+    });
   }
 
   /** Starts the service again; a command makes a new release with it, as a deploy would. */
@@ -92,34 +154,102 @@ export class Operations {
         const deployed = await this.#deploy(id, { command }, 'restart', actor);
         return { ...deployed, status: 'restarted', message: 'Service restarted with a new command' };
       }
-      const { registry } = this.#options;
-      const done = await this.#replace(id, registry.get(id).current_release, actor);
+      const done = await this.#replaceByCurrent(id, actor);
       return this.#result(id, 'restarted', 'Service restarted', done);
     });
   }
 
-  /** Starts the current release, unless the service runs already. */
-  start(id: string, actor: string): Promise<OperationResult> {
+  /** Stops one instance and starts it again. Throws what a start throws; then it is stopped. */
+  restartInstance(id: string, number: number, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      const { registry } = this.#options;
-      const service = registry.get(id);
-      if (service.state !== 'stopped') {
-        registry.commit(id, { wanted: 'running' });
-        return this.#result(id, 'started', 'Service was already running');
-      }
-      const done = await this.#replace(id, service.current_release, actor);
-      return this.#result(id, 'started', 'Service started', done);
+      const { registry, supervisor } = this.#options;
+      const { current_release } = registry.get(id);
+      const spec = registry.spec(id);
+      registry.instance(id, number);
+      await supervisor.check(id, spec);
+      const stop = await this.#stopRunning(id, actor, null, (other) => other === number);
+      await supervisor.start({
+        service: id,
+        number,
+        release: current_release,
+        spec,
+        actor,
+        cause: null,
+        trigger: 'manual',
+      });
+      return this.#result(id, 'restarted', `Instance ${number} restarted`, { stop });
     });
   }
 
-  /** Stops the whole tree; a service that is stopped already stays so. */
+  /** Starts the current release, as far as the service does not run already. */
+  start(id: string, actor: string): Promise<OperationResult> {
+    return this.#turn(id, async () => {
+      const { registry, dependencies } = this.#options;
+      const service = registry.get(id);
+      const running = runningInstances(service).length;
+      if (running === registry.wantedInstances(id)) {
+        registry.commit(id, { wanted: 'running' });
+        return this.#result(id, 'started', 'Service was already running');
+      }
+      const unmet = dependencies.unmet(id);
+      if (running === 0 && unmet.length === 0) {
+        const done = await this.#replaceByCurrent(id, actor);
+        return this.#result(id, 'started', 'Service started', done);
+      }
+      registry.commit(id, { wanted: 'running' });
+      const woken = this.#wake(id, actor);
+      if (unmet.length === 0) return this.#result(id, 'started', `${woken} more instances are started`);
+      return this.#result(id, 'waiting', `Service waits for ${unmet.join(' and ')}`);
+    });
+  }
+
+  /** Starts a task whose time has come, unless it still runs. How it goes is noted with the task. */
+  runScheduled(id: string, scheduled_for: Date): Promise<void> {
+    return this.#turn(id, async () => {
+      const { registry, supervisor, dependencies } = this.#options;
+      const service = registry.find(id);
+      if (service === null || service.wanted === 'stopped' || runningInstances(service).length > 0) return;
+      const unmet = dependencies.unmet(id);
+      if (unmet.length > 0)
+        throw new DavitError('dependency_unmet', `the task waits for ${unmet.join(' and ')}: not run`);
+      const { current_release: release } = service;
+      const spec = registry.spec(id);
+      const order = { service: id, number: 1, release, spec, actor: null, cause: null } as const;
+      registry.updateInstance(id, 1, { restarts: noRestarts });
+      await supervisor.restart({ ...order, trigger: 'schedule', scheduled_for });
+    });
+  }
+
+  /** Ends what runs of a task, so that its next run can begin. */
+  async endRun(id: string): Promise<void> {
+    await this.#turn(id, () => this.#stopRunning(id, null, null));
+  }
+
+  /** Stops the whole tree of each instance; a service that is stopped already stays so. */
   stop(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       registry.commit(id, { wanted: 'stopped' });
-      const stop = await this.#stopIfRunning(id, actor);
-      if (stop === null) return this.#result(id, 'stopped', 'Service was already stopped');
+      const stop = await this.#stopRunning(id, actor, null);
+      const waited = this.#rest(id);
+      if (stop === null && !waited) return this.#result(id, 'stopped', 'Service was already stopped');
+      if (stop === null) return this.#result(id, 'stopped', 'Service stopped; it was not running');
       return this.#result(id, 'stopped', stopMessage(stop), { stop });
+    });
+  }
+
+  /** Changes how many instances run: starts what is missing, stops those with the highest numbers. */
+  scale(id: string, instances: number, actor: string): Promise<OperationResult> {
+    return this.#turn(id, async () => {
+      const { registry } = this.#options;
+      const spec = registry.spec(id);
+      applyPatch(spec, { instances });
+      const before = registry.wantedInstances(id);
+      registry.announce(id, { scale: instances === spec.instances ? null : instances });
+      const message = `Service is scaled from ${before} to ${instances} instances`;
+      this.#record('service.scaled', id, actor, message);
+      const stop = await this.#converge(id, actor);
+      return this.#result(id, 'scaled', message, { stop });
     });
   }
 
@@ -128,7 +258,11 @@ export class Operations {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const target = release === undefined ? registry.lastGoodRelease(id) : registry.release(id, release);
-      const done = await this.#replace(id, target.release, actor);
+      this.#checkReferences(id, target.spec);
+      const message = `Rollback to release ${target.release} started`;
+      const { id: cause } = this.#record('deployment.started', id, actor, message, target.release);
+      const order = { release: target.release, instances: this.#countFor(id, target.spec), actor, cause };
+      const done = await this.#replace(id, target.spec, { ...order, is_deployment: false });
       return this.#result(id, 'rolled_back', `Service rolled back to release ${target.release}`, done);
     });
   }
@@ -136,51 +270,39 @@ export class Operations {
   /** Brings to an end what an agent was doing with a service when it died, and starts again what ended with it or the host. */
   finish(id: string): Promise<void> {
     return this.#turn(id, async () => {
-      const { wanted, state, last_exit, under_way, current_release } = this.#options.registry.get(id);
-      const isDue = wanted === 'running' && state === 'stopped' && startsAgain(last_exit);
-      if (under_way === null) {
-        if (!isDue) return;
-        await this.#options.refuseSecond(id);
-        await this.#replace(id, current_release, 'agent');
-        return;
+      const { registry } = this.#options;
+      const { under_way, wanted } = registry.get(id);
+      const isDue = registry.get(id).instances.some((instance) => this.#isDue(id, instance));
+      if (under_way !== null) {
+        if (runningInstances(registry.get(id)).length === 0) await this.#options.refuseSecond(id);
+        await this.#finishReplacement(id);
+      } else if (wanted === 'running') {
+        if (isDue) await this.#options.refuseSecond(id);
+        await this.#converge(id, 'agent');
       }
-      if (this.#options.registry.get(id).process === null) await this.#options.refuseSecond(id);
-      const { release, actor, is_deployment } = under_way;
-      const note = (type: 'deployment.succeeded' | 'deployment.failed', message: string) =>
-        is_deployment && this.#record(type, id, actor, message, release);
-      this.#record(
-        'deployment.resumed',
-        id,
-        actor,
-        `The start of release ${release} was taken up again`,
-        release,
-      );
-      try {
-        await resumeReplacement(this.#options, id, under_way);
-        note('deployment.succeeded', `Release ${release} is current`);
-      } catch (error) {
-        note('deployment.failed', errorMessage(error));
-      }
+      if (registry.get(id).wanted === 'running' && isDue) this.#wakeDue(id);
     });
   }
 
-  /** Stops everything that runs, because the agent ends: the next agent starts it again. */
+  /** Stops everything that runs, because the agent ends: the next agent starts it again. What depends on others ends first. */
   async stopAll(actor: string): Promise<void> {
-    const { registry, supervisor } = this.#options;
+    const { registry } = this.#options;
+    const graph = new Map(
+      registry.services().map(({ id }) => [id, Object.keys(registry.spec(id).depends_on)]),
+    );
     const stop = (id: string) =>
       this.#turn(id, async () => {
-        if (registry.find(id)?.process == null) return;
-        await supervisor.stop(id, registry.spec(id).stop, { reason: 'agent_stopped', actor });
+        if (registry.find(id) === null) return;
+        await stopWhere(this.#options, id, { actor, cause: null }, () => true, 'agent_stopped');
       });
-    await Promise.allSettled(registry.services().map(({ id }) => stop(id)));
+    for (const level of levels(graph).toReversed()) await Promise.allSettled(level.map(stop));
   }
 
   signal(id: string, signal: NodeJS.Signals, actor: string): Promise<OperationResult> {
     if (signal === 'SIGSTOP') return this.pause(id, actor);
     if (signal === 'SIGCONT') return this.resume(id, actor);
     return this.#turn(id, async () => {
-      this.#options.registry.get(id);
-      const reached = await this.#options.supervisor.signal(id, signal);
+      const reached = await this.#signalRunning(id, signal);
       this.#record('service.signalled', id, actor, `${signal} was sent`);
       return this.#result(
         id,
@@ -193,9 +315,8 @@ export class Operations {
   /** Stops the whole tree in its tracks (SIGSTOP). */
   pause(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      const { registry, supervisor } = this.#options;
-      registry.advance(id, 'pause');
-      await supervisor.signal(id, 'SIGSTOP');
+      this.#advanceAll(id, 'pause');
+      await this.#signalRunning(id, 'SIGSTOP');
       this.#record('service.paused', id, actor, 'Service was paused');
       return this.#result(id, 'paused', 'Service paused');
     });
@@ -203,9 +324,8 @@ export class Operations {
 
   resume(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      const { registry, supervisor } = this.#options;
-      registry.advance(id, 'resume');
-      await supervisor.signal(id, 'SIGCONT');
+      this.#advanceAll(id, 'resume');
+      await this.#signalRunning(id, 'SIGCONT');
       this.#record('service.resumed', id, actor, 'Service was resumed');
       return this.#result(id, 'resumed', 'Service resumed');
     });
@@ -217,36 +337,211 @@ export class Operations {
     reason: Release['reason'],
     actor: string,
   ): Promise<OperationResult> {
-    const { registry, supervisor } = this.#options;
+    const { registry } = this.#options;
     const existing = registry.find(id);
     if (existing === null && reason === 'restart') registry.get(id);
     const spec = applyPatch(existing && registry.spec(id), patch);
-    supervisor.check(id, spec);
-    const release = existing
+    const scale = scaleAfter(patch, existing?.scale ?? null);
+    return this.#deployWhole(id, spec, reason, actor, scale ?? spec.instances);
+  }
+
+  async #deployWhole(
+    id: string,
+    spec: Spec,
+    reason: Release['reason'],
+    actor: string,
+    instances: number,
+  ): Promise<OperationResult> {
+    const { registry, supervisor } = this.#options;
+    this.#checkReferences(id, spec);
+    await supervisor.check(id, spec);
+    const release = registry.find(id)
       ? registry.addRelease(id, spec, reason, actor)
       : registry.create(id, spec, reason, actor).current_release;
-    this.#record('deployment.started', id, actor, `Deployment of release ${release} started`, release);
+    const message = `Deployment of release ${release} started`;
+    const { id: cause } = this.#record('deployment.started', id, actor, message, release);
     try {
       failPoint('deploy.release_written');
-      const done = await replaceRelease(this.#options, id, { release, actor, is_deployment: true });
-      this.#record('deployment.succeeded', id, actor, `Release ${release} is current`, release);
-      return this.#result(id, 'deployed', `Service deployed as release ${release}`, done);
+      const order = { release, instances, actor, cause, is_deployment: true };
+      const done = await this.#replace(id, spec, order);
+      this.#record('deployment.succeeded', id, actor, `Release ${release} is current`, release, cause);
+      return this.#result(id, 'deployed', deployMessage(release, registry.nextRun(id)), done);
     } catch (error) {
-      this.#record('deployment.failed', id, actor, errorMessage(error), release);
+      this.#record('deployment.failed', id, actor, errorMessage(error), release, cause);
       throw error;
     }
   }
 
-  async #replace(id: string, release: number, actor: string): Promise<Replacement> {
-    const { registry, supervisor } = this.#options;
-    supervisor.check(id, registry.release(id, release).spec);
-    return replaceRelease(this.#options, id, { release, actor, is_deployment: false });
+  #replaceByCurrent(id: string, actor: string): Promise<Replacement> {
+    const { registry } = this.#options;
+    const { current_release: release } = registry.get(id);
+    const spec = registry.spec(id);
+    const order = { release, instances: this.#countFor(id, spec), actor, is_deployment: false, cause: null };
+    return this.#runInstead(id, spec, order);
   }
 
-  async #stopIfRunning(id: string, actor: string): Promise<StopReport | null> {
+  /** Makes a release the current one, and has it run instead of what does; a task with a schedule waits for its time. */
+  async #replace(id: string, spec: Spec, order: ReplaceOrder): Promise<Partial<Replacement>> {
+    if (spec.schedule === null) return this.#runInstead(id, spec, order);
+    const { release } = order;
+    this.#options.registry.commit(id, { wanted: 'running', current_release: release, scale: null });
+    return {};
+  }
+
+  async #runInstead(id: string, spec: Spec, order: ReplaceOrder): Promise<Replacement> {
+    await this.#options.supervisor.check(id, spec);
+    await this.#awaitDependencies(id, spec, order);
+    return replaceRelease(this.#options, id, order);
+  }
+
+  /** Throws `dependency_unmet`, with nothing touched, where what a spec depends on is not there in time. */
+  async #awaitDependencies(id: string, spec: Spec, { actor, cause, release }: ReplaceOrder): Promise<void> {
+    const { registry, dependencies, events } = this.#options;
+    const unmet = dependencies.unmet(id, spec.depends_on);
+    if (unmet.length === 0) return;
+    const message = `Release ${release} waits for ${unmet.join(' and ')}`;
+    events.record({ type: 'service.waiting', service: id, release, actor, cause, message });
+    const { ready_timeout } = spec.rollout;
+    await dependencies.wait(id, spec.depends_on, AbortSignal.timeout(milliseconds(ready_timeout)));
+    const missing = dependencies.unmet(id, spec.depends_on);
+    if (missing.length === 0) return;
+    const sentence = `service "${id}" waited ${ready_timeout} in vain for ${missing.join(' and ')}`;
+    const error = new DavitError('dependency_unmet', sentence);
+    const { outcome } = registry.release(id, release);
+    if (outcome === 'pending') registry.settleRelease(id, release, 'failed', sentence);
+    throw error;
+  }
+
+  async #finishReplacement(id: string): Promise<void> {
+    const { under_way } = this.#options.registry.get(id);
+    if (under_way === null) return;
+    const { release, actor, is_deployment } = under_way;
+    const message = `The start of release ${release} was taken up again`;
+    const { id: cause } = this.#record('deployment.resumed', id, actor, message, release, under_way.cause);
+    const note = (type: 'deployment.succeeded' | 'deployment.failed', sentence: string) =>
+      is_deployment && this.#record(type, id, actor, sentence, release, cause);
+    try {
+      await resumeReplacement(this.#options, id, { ...under_way, cause });
+      note('deployment.succeeded', `Release ${release} is current`);
+    } catch (error) {
+      note('deployment.failed', errorMessage(error));
+    }
+  }
+
+  /** Whether an instance is to be started although its restart policy says nothing of it: nobody was there to end it. */
+  #isDue(id: string, { state, last_exit, run }: Instance): boolean {
+    const { registry } = this.#options;
+    if (state !== 'stopped' || registry.spec(id).schedule !== null) return false;
+    const wasNeverStarted = run === 0 && registry.get(id).runs > 0;
+    return wasNeverStarted || startsAgain(last_exit);
+  }
+
+  #wakeDue(id: string): void {
+    for (const instance of this.#options.registry.get(id).instances)
+      if (this.#isDue(id, instance)) this.#wait(id, instance.number, null);
+    this.#options.reconciler.look(id);
+  }
+
+  /** Lets every instance start that does not run. Returns how many these are. */
+  #wake(id: string, actor: string): number {
+    const { registry, reconciler } = this.#options;
+    registry.resize(id, Math.max(registry.wantedInstances(id), registry.get(id).instances.length));
+    const idle = registry.get(id).instances.filter(({ process }) => process === null);
+    for (const { number } of idle) this.#wait(id, number, actor);
+    reconciler.look(id);
+    return idle.length;
+  }
+
+  #wait(id: string, number: number, actor: string | null): void {
+    const { registry, dependencies, events } = this.#options;
+    const unmet = dependencies.unmet(id);
+    const { last_event } = registry.instance(id, number);
+    const change = { restarts: noRestarts, retry_at: null };
+    if (unmet.length === 0) {
+      registry.advance(id, number, 'waits', change);
+      return;
+    }
+    const event = events.record({
+      type: 'service.waiting',
+      service: id,
+      instance: number,
+      ...(actor !== null && { actor }),
+      cause: last_event,
+      message: `It is not started yet: it waits for ${unmet.join(' and ')}`,
+    });
+    registry.advance(id, number, 'waits', { ...change, last_event: event.id });
+  }
+
+  /** Makes as many instances as there are to be: stops those with the highest numbers, lets those start that are missing. */
+  async #converge(id: string, actor: string): Promise<StopReport | null> {
+    const { registry } = this.#options;
+    const wanted = registry.wantedInstances(id);
+    const present = registry.get(id).instances.length;
+    if (present === wanted) return null;
+    const stop = await this.#stopRunning(id, actor, null, (number) => number > wanted);
+    registry.resize(id, wanted);
+    if (wanted < present || registry.get(id).wanted === 'stopped' || registry.spec(id).schedule !== null)
+      return stop;
+    for (let number = present + 1; number <= wanted; number++) this.#wait(id, number, actor);
+    this.#options.reconciler.look(id);
+    return stop;
+  }
+
+  /** How many instances are to run of a spec that becomes the current one. */
+  #countFor(id: string, spec: Spec): number {
+    return wantedInstances(this.#options.registry.get(id), spec);
+  }
+
+  #makeCurrent(id: string, spec: Spec, reason: Release['reason'], actor: string, scale: number | null): void {
+    const { registry } = this.#options;
+    const before = registry.spec(id);
+    const release = registry.addRelease(id, spec, reason, actor);
+    registry.commit(id, { current_release: release, scale });
+    const when = needsRestart(before, spec) ? 'from the next start on' : 'from now on';
+    this.#record('service.updated', id, actor, `Release ${release} is current ${when}`);
+  }
+
+  #checkReferences(id: string, spec: Spec): void {
+    const { registry } = this.#options;
+    const others = registry.services().filter((other) => other.id !== id);
+    requireReferences(id, spec, new Map(others.map((other) => [other.id, registry.spec(other.id)])));
+  }
+
+  #stopRunning(
+    id: string,
+    actor: string | null,
+    cause: number | null,
+    isMeant: (number: number) => boolean = () => true,
+  ): Promise<StopReport | null> {
+    this.#options.registry.get(id);
+    return stopWhere(this.#options, id, { actor, cause }, (_, number) => isMeant(number));
+  }
+
+  /** Nothing follows any more for instances that wait for something. Returns whether there were such. */
+  #rest(id: string): boolean {
+    const { registry } = this.#options;
+    const waiting = registry
+      .get(id)
+      .instances.filter(({ state }) => state === 'pending' || state === 'backoff' || state === 'failed');
+    for (const { number } of waiting) registry.advance(id, number, 'rests', { retry_at: null });
+    return waiting.length > 0;
+  }
+
+  /** Throws `state_conflict`, with nothing changed, where one of the instances cannot. */
+  #advanceAll(id: string, event: 'pause' | 'resume'): void {
+    const { registry } = this.#options;
+    const running = runningInstances(registry.get(id));
+    if (running.length === 0) registry.advance(id, 1, event);
+    for (const { state } of running) nextState(state, event);
+    for (const { number } of running) registry.advance(id, number, event);
+  }
+
+  async #signalRunning(id: string, signal: NodeJS.Signals): Promise<number> {
     const { registry, supervisor } = this.#options;
-    if (registry.get(id).process === null) return null;
-    return supervisor.stop(id, registry.spec(id).stop, { reason: 'stopped', actor });
+    const running = runningInstances(registry.get(id));
+    if (running.length === 0) throw new DavitError('state_conflict', `service "${id}" is not running`);
+    const reached = await Promise.all(running.map(({ number }) => supervisor.signal(id, number, signal)));
+    return reached.reduce((sum, count) => sum + count, 0);
   }
 
   #turn<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -254,19 +549,16 @@ export class Operations {
   }
 
   #record(
-    type: Parameters<EventLog['record']>[0]['type'],
+    type: NewEvent['type'],
     id: string,
-    actor: string,
+    actor: string | null,
     message: string,
     release?: number,
-  ): void {
-    this.#options.events.record({
-      type,
-      service: id,
-      actor,
-      message,
-      ...(release !== undefined && { release }),
-    });
+    cause: number | null = null,
+  ) {
+    const about = { service: id, ...(release !== undefined && { release }) };
+    const by = actor === null ? {} : { actor };
+    return this.#options.events.record({ type, ...about, ...by, cause, message });
   }
 
   #result(
@@ -275,16 +567,27 @@ export class Operations {
     message: string,
     done: { readonly stop?: StopReport | null } = {},
   ): OperationResult {
-    const { process, current_release } = this.#options.registry.get(id);
+    const service = this.#options.registry.get(id);
+    const [first] = runningInstances(service);
     return {
       status,
-      ...(process && { pid: pidOf(process) }),
+      ...(first?.process && { pid: pidOf(first.process) }),
       message,
       service: id,
-      release: current_release,
+      release: service.current_release,
       ...(done.stop && { stop: done.stop }),
     };
   }
+}
+
+/** A patch that says how many instances there are to be ends what was asked for beside the spec. */
+function scaleAfter(patch: SpecPatch, scale: number | null): number | null {
+  return 'instances' in patch ? null : scale;
+}
+
+function deployMessage(release: number, nextRun: Date | null): string {
+  if (nextRun === null) return `Service deployed as release ${release}`;
+  return `Task deployed as release ${release}; it runs next at ${nextRun.toISOString()}`;
 }
 
 function stopMessage({ ended_by, survivors, swept, signal }: StopReport): string {

@@ -1,14 +1,16 @@
 import type { StopReport } from '../contract/answers.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
+import { pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
-import type { Service, UnderWay } from '../services/service.ts';
+import { runningInstances, type Service, type UnderWay } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
 
 /** What replacing one release by another took. */
 export interface Replacement {
-  readonly pid: number;
+  /** Of the first instance; null when it has ended well by then. */
+  readonly pid: number | null;
   /** What the stop of the release before took; null when none ran. */
   readonly stop: StopReport | null;
 }
@@ -19,18 +21,20 @@ interface Parts {
 }
 
 /** Which release is to run instead of what does, and who wants it. */
-export type ReplacementOrder = Pick<UnderWay, 'release' | 'actor' | 'is_deployment'>;
+export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed'>;
 
 /**
- * Replaces what runs of a service by a release and makes that the current one. The old process ends before the new one
- * starts: both may want the same port. Callers have checked that the new one can be started. When the new one fails, the
+ * Replaces what runs of a service by a release and makes that the current one. The old processes end before the new ones
+ * start: both may want the same port. Callers have checked that the new one can be started. When the new one fails, the
  * old release is started again, the current release stays what it was, and the error says what runs now in its field
  * `restored`. What is about to happen is written down first, so that another agent can bring it to an end; where it
  * cannot be, this throws `storage_unavailable`, and what runs has not been touched.
  */
 export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder): Promise<Replacement> {
-  const { process } = parts.registry.get(id);
-  const before = process && { release: process.release, instance_id: process.instance_id };
+  const running = runningInstances(parts.registry.get(id)).flatMap(({ process }) => process ?? []);
+  const [first] = running;
+  const instance_ids = running.map(({ instance_id }) => instance_id);
+  const before = first === undefined ? null : { release: first.release, instance_ids };
   const under_way = { ...order, before, was_resumed: false };
   parts.registry.announce(id, { under_way });
   return proceed(parts, id, under_way);
@@ -49,18 +53,18 @@ export async function resumeReplacement(parts: Parts, id: string, found: UnderWa
 }
 
 async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<Replacement> {
-  const { registry, supervisor } = parts;
-  const { release, before, actor } = under_way;
+  const { registry } = parts;
+  const { release, instances } = under_way;
   const target = registry.release(id, release);
-  const old = isOld(registry.get(id), under_way) ? registry.release(id, before?.release ?? 0) : null;
-  const stop = old && (await supervisor.stop(id, old.spec.stop, { reason: 'stopped', actor }));
+  const stop = await stopWhere(parts, id, under_way, (instance_id) => isOld(under_way, instance_id));
   failPoint('deploy.old_stopped');
   try {
-    const pid = await runTarget(parts, id, target, actor);
+    const pid = await runTarget(parts, id, target, under_way);
     failPoint('deploy.started');
     settle(registry, id, target, null);
     failPoint('deploy.settled');
-    registry.commit(id, { wanted: 'running', current_release: release, under_way: null });
+    const scale = instances === target.spec.instances ? null : instances;
+    registry.commit(id, { wanted: 'running', current_release: release, scale, under_way: null });
     return { pid, stop };
   } catch (error) {
     settle(registry, id, target, errorMessage(error));
@@ -72,15 +76,53 @@ async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<R
   }
 }
 
-/** Whether what runs is what is to be replaced, and not yet what replaces it. */
-function isOld({ process }: Service, { before }: UnderWay): boolean {
-  return process !== null && process.instance_id === before?.instance_id;
+/** Whether an instance is one of those that are to be replaced. */
+function isOld({ before }: UnderWay, instance_id: string): boolean {
+  return before?.instance_ids.includes(instance_id) ?? false;
+}
+
+/** Stops the instances that are meant, all at once, and says what that took; null when there were none. */
+export async function stopWhere(
+  { registry, supervisor }: Parts,
+  id: string,
+  { actor, cause }: { readonly actor: string | null; readonly cause: number | null },
+  isMeant: (instance_id: string, number: number) => boolean,
+  reason: 'stopped' | 'agent_stopped' = 'stopped',
+): Promise<StopReport | null> {
+  const meant = runningInstances(registry.get(id)).filter(({ process, number }) =>
+    isMeant(process?.instance_id ?? '', number),
+  );
+  const { current_release } = registry.get(id);
+  const stops = meant.map(({ number, process }) => {
+    // A spec that was changed without a restart says how it is stopped; a newer one on trial has its own.
+    const isNewer = process !== null && process.release > current_release;
+    const { stop } = isNewer ? registry.specOf(id, number) : registry.spec(id);
+    return supervisor.stop(id, number, stop, { reason, actor, cause });
+  });
+  return summary(await Promise.all(stops));
+}
+
+/** What several stops at the same time took together. */
+function summary(reports: readonly StopReport[]): StopReport | null {
+  const [first] = reports;
+  if (first === undefined || reports.length === 1) return first ?? null;
+  const ways = reports.map(({ ended_by }) => ended_by);
+  return {
+    signal: first.signal,
+    ended_by: ways.find((way) => way === 'kill') ?? ways.find((way) => way === 'signal') ?? 'already_gone',
+    swept: reports.flatMap(({ swept }) => swept),
+    survivors: reports.flatMap(({ survivors }) => survivors),
+    complete: reports.every(({ complete }) => complete === 'guaranteed') ? 'guaranteed' : 'best_effort',
+    duration_ms: Math.max(...reports.map(({ duration_ms }) => duration_ms)),
+  };
 }
 
 /** Whether the release has failed, and what ran before it has been started again. */
-function isRestored({ process }: Service, { release, before }: UnderWay): boolean {
-  if (process === null || before === null || process.instance_id === before.instance_id) return false;
-  return process.release === before.release && process.release !== release;
+function isRestored(service: Service, { release, before }: UnderWay): boolean {
+  if (before === null || before.release === release) return false;
+  const isBack = ({ process }: Service['instances'][number]) =>
+    process?.release === before.release && !before.instance_ids.includes(process.instance_id);
+  return service.instances.some(isBack);
 }
 
 function settleRestored({ registry }: Parts, id: string, { release }: UnderWay): never {
@@ -89,16 +131,35 @@ function settleRestored({ registry }: Parts, id: string, { release }: UnderWay):
   throw new DavitError('internal', cause ?? `release ${release} failed, and what ran before it runs again`);
 }
 
-/** Starts a release or, where an agent that died has started it, waits until that is proved. */
-function runTarget(
+/**
+ * Starts the instances of a release or, where an agent that died has started some, waits until these are proved. When one
+ * fails, the others are stopped. Returns the pid of the first.
+ */
+async function runTarget(
   parts: Parts,
   id: string,
   { release, spec }: StoredRelease,
-  actor: string,
-): Promise<number> {
+  under_way: UnderWay,
+): Promise<number | null> {
   const { registry, supervisor } = parts;
-  if (registry.get(id).process !== null) return supervisor.finishStart(id, spec);
-  return supervisor.start({ service: id, release, spec, actor });
+  const { actor, cause, is_deployment } = under_way;
+  const trigger = is_deployment ? 'deploy' : 'manual';
+  registry.resize(id, under_way.instances);
+  const starts = registry.get(id).instances.map(({ number, process }) => {
+    if (process !== null) return supervisor.finishStart(id, number, spec);
+    return supervisor.start({ service: id, number, release, spec, actor, cause, trigger });
+  });
+  try {
+    await Promise.all(starts);
+  } catch (error) {
+    await stopWhere(parts, id, under_way, () => true);
+    await Promise.allSettled(starts);
+    // Those that were only being started then.
+    await stopWhere(parts, id, under_way, () => true);
+    throw error;
+  }
+  const { process } = registry.instance(id, 1);
+  return process && pidOf(process);
 }
 
 /** A release is settled by its first start; that it fails later does not make it a release that never ran. */
@@ -113,28 +174,33 @@ function settle(
 }
 
 /** Starts again what ran before, unless that is what has just failed. */
-async function restore({ registry, supervisor }: Parts, id: string, { release, before, actor }: UnderWay) {
+async function restore(
+  { registry, supervisor }: Parts,
+  id: string,
+  { release, before, actor, cause }: UnderWay,
+) {
   if (before === null || before.release === release) return null;
   const { spec } = registry.release(id, before.release);
-  try {
-    const pid = await supervisor.start({ service: id, release: before.release, spec, actor });
-    return { release: before.release, pid };
-  } catch {
-    // Its own failure is an event; the answer tells of the deploy's.
-    return null;
-  }
+  const order = { service: id, release: before.release, spec, actor, cause, trigger: 'deploy' } as const;
+  registry.resize(id, Math.max(1, before.instance_ids.length));
+  const starts = registry.get(id).instances.map(({ number }) => supervisor.start({ ...order, number }));
+  // Their own failures are events; the answer tells of the deploy's.
+  const pids = (await Promise.allSettled(starts)).filter((start) => start.status === 'fulfilled');
+  const [first] = pids;
+  return first === undefined ? null : { release: before.release, pid: first.value };
 }
 
 /** An agent died in this twice, so this may be why: it is not tried a third time. */
 async function giveUp(parts: Parts, id: string, under_way: UnderWay): Promise<never> {
-  const { registry, supervisor } = parts;
-  const message = `release ${under_way.release} was given up: the agent died twice while it replaced what ran`;
-  const target = registry.release(id, under_way.release);
-  const { process } = registry.get(id);
-  if (process !== null && !isOld(registry.get(id), under_way) && process.release === under_way.release)
-    await supervisor.stop(id, target.spec.stop, { reason: 'stopped', actor: under_way.actor });
+  const { registry } = parts;
+  const { release } = under_way;
+  const message = `release ${release} was given up: the agent died twice while it replaced what ran`;
+  const target = registry.release(id, release);
+  const isNew = (instance_id: string, number: number) =>
+    !isOld(under_way, instance_id) && registry.instance(id, number).process?.release === release;
+  await stopWhere(parts, id, under_way, isNew);
   settle(registry, id, target, message);
-  if (registry.get(id).process === null) await restore(parts, id, under_way);
+  if (runningInstances(registry.get(id)).length === 0) await restore(parts, id, under_way);
   registry.commit(id, { under_way: null });
   throw new DavitError('internal', message);
 }

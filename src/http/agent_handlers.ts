@@ -1,3 +1,4 @@
+import { runningInstances } from '../services/service.ts';
 import { hostname } from 'node:os';
 import type { AgentInformation } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
@@ -53,7 +54,7 @@ function describeAgent(facts: AgentFacts): AgentInformation {
     memory: { resident_bytes: process.memoryUsage.rss() },
     services: {
       total: services.length,
-      running: services.filter((service) => service.process !== null).length,
+      running: services.filter((service) => runningInstances(service).length > 0).length,
     },
     control_groups: controlGroups,
     warnings: [...warnings()],

@@ -171,6 +171,27 @@ export class LogStore {
     return page.lines.map(({ line }) => line.slice(0, 1_000));
   }
 
+  /** The first line of a run that matches a regular expression (RE2), written already or later; null once `signal` is aborted. */
+  async waitForLine(
+    service: string,
+    run: number,
+    pattern: string,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    const runs = () => this.#catalog.of(service).filter(({ name }) => name.run === run);
+    const query = { lines: 1, grep: pattern };
+    let place: Place = [{ run, stdout: 0, stderr: 0 }];
+    while (!signal.aborted) {
+      const growth = this.#captures.growthOf(service);
+      const page = await searchForward(runs, place, query, this.#options.budget ?? defaultBudget);
+      const [found] = page.lines;
+      if (found !== undefined) return found.line;
+      place = page.place;
+      if (!page.truncated) await this.#captures.grownSince(service, growth, signal);
+    }
+    return null;
+  }
+
   /** Removes all output of a service. */
   async remove(service: string): Promise<void> {
     this.#catalog.forget(service);

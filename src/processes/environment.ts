@@ -17,7 +17,9 @@ export interface EnvironmentParts {
   readonly env: Variables;
   readonly account: Account;
   /** By what the processes of the tree are known; nobody can set these otherwise. */
-  readonly marker: { readonly service: string; readonly release: number };
+  readonly marker: { readonly service: string; readonly release: number; readonly instance: number };
+  /** Given as `PORT`; null: none. */
+  readonly port: number | null;
 }
 
 /** What of the agent's environment is harmless, and expected by programs. Everything else stays with the agent. */
@@ -28,16 +30,18 @@ const largestFile = 1_000_000;
 
 /** The environment of a process, but for the mark of its instance. */
 export function buildEnvironment(parts: EnvironmentParts): Record<string, string> {
-  const { files, env, account, marker } = parts;
+  const { files, env, account, marker, port } = parts;
   const environment: Record<string, string> = {
     ...fromAgent(parts),
     ...(account.home !== null && { HOME: account.home }),
     ...(account.name !== null && { USER: account.name, LOGNAME: account.name }),
     ...(account.shell !== null && { SHELL: account.shell }),
+    ...(port !== null && { PORT: String(port) }),
     ...Object.assign({}, ...files),
     ...env,
     DAVIT_SERVICE: marker.service,
     DAVIT_RELEASE: String(marker.release),
+    DAVIT_INSTANCE: String(marker.instance),
   };
   if (process.platform !== 'win32') environment['PATH'] = withStandardDirectories(environment['PATH'] ?? '');
   return environment;

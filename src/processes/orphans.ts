@@ -14,6 +14,7 @@ export interface OrphanTree {
   /** As its processes carry it, which may be anything; null when it cannot be read. */
   readonly service: string | null;
   readonly release: string | null;
+  readonly instance: string | null;
   readonly members: readonly TreeMember[];
   /** How to find it again, in the order in which it is to be ended; more than one where a part has left its group. */
   readonly targets: readonly TreeTarget[];
@@ -119,11 +120,14 @@ function holdsClaimed(
   return processes.some(({ pid, mark }) => pids.has(pid) && isClaimed(mark));
 }
 
-function marksOf(id: string, carriers: readonly SeenProcess[]): Pick<OrphanTree, 'service' | 'release'> {
+type Marks = Pick<OrphanTree, 'service' | 'release' | 'instance'>;
+
+function marksOf(id: string, carriers: readonly SeenProcess[]): Marks {
   for (const { pid } of carriers) {
-    const names = [markName, 'DAVIT_SERVICE', 'DAVIT_RELEASE'];
-    const [instance, service = '', release = ''] = readVariables(pid, names);
-    if (instance === id && service !== '') return { service, release: release || null };
+    const names = [markName, 'DAVIT_SERVICE', 'DAVIT_RELEASE', 'DAVIT_INSTANCE'];
+    const [mark, service = '', release = '', instance = ''] = readVariables(pid, names);
+    if (mark === id && service !== '')
+      return { service, release: release || null, instance: instance || null };
   }
-  return { service: null, release: null };
+  return { service: null, release: null, instance: null };
 }

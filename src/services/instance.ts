@@ -64,6 +64,8 @@ export interface Instance {
   readonly liveness: HealthVerdict | null;
   /** Whether the line that says that it is ready was seen; null where no such line is waited for. */
   readonly has_logged_ready: boolean | null;
+  /** What the last probe said that failed. */
+  readonly last_probe: string | null;
   readonly last_exit: LastExit | null;
   readonly restarts: Restarts;
   /** When it is started again, in milliseconds since the epoch; null when that is not planned. */
@@ -82,6 +84,7 @@ export function newInstance(number: number): Instance {
     readiness: null,
     liveness: null,
     has_logged_ready: null,
+    last_probe: null,
     last_exit: null,
     restarts: noRestarts,
     retry_at: null,

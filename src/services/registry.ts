@@ -9,6 +9,7 @@ import { type Instance, instanceStatus, newInstance } from './instance.ts';
 import { type LifecycleEvent, nextState } from './lifecycle.ts';
 import { type Service, statusOf, wantedInstances } from './service.ts';
 import { hideValues } from './spec.ts';
+import { needsRestart } from './spec_changes.ts';
 import type { ServiceStore, StoredRelease } from './store.ts';
 
 /** What may change of a service besides its instances. */
@@ -34,6 +35,7 @@ export class Registry {
   readonly #specs = new Map<string, Spec>();
   readonly #unwritten = new Set<string>();
   readonly #emitter = new EventEmitter().setMaxListeners(0);
+  #specsVersion = 0;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(store: ServiceStore, onProblem: (message: string) => void) {
@@ -43,6 +45,11 @@ export class Registry {
       this.#services.set(service.id, service);
       this.#cacheSpec(service);
     }
+  }
+
+  /** Rises whenever the spec of any service is another one. */
+  get specsVersion(): number {
+    return this.#specsVersion;
   }
 
   services(): Service[] {
@@ -93,7 +100,9 @@ export class Registry {
   }
 
   status(id: string): ServiceStatus {
-    return statusOf(this.get(id), this.spec(id), this.nextRun(id));
+    const service = this.get(id);
+    const restart_required = service.instances.some((instance) => this.#isOutdated(service, instance));
+    return statusOf(service, this.spec(id), { next_run: this.nextRun(id), restart_required });
   }
 
   instances(id: string): InstanceList {
@@ -135,6 +144,7 @@ export class Registry {
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));
     this.#services.set(id, service);
     this.#specs.set(id, spec);
+    this.#specsVersion += 1;
     return service;
   }
 
@@ -213,6 +223,14 @@ export class Registry {
     return this.#replaceInstance(id, { ...instance, ...change, state: nextState(instance.state, event) });
   }
 
+  /** Takes an instance to its next run: what `advance` and `update` would do, at once. */
+  begin(id: string, number: number, run: number, change: InstanceChange): void {
+    const service = this.get(id);
+    const instance = this.instance(id, number);
+    const begun: Instance = { ...instance, ...change, run, state: nextState(instance.state, 'start') };
+    this.#replace({ ...service, runs: run, instances: service.instances.with(number - 1, begun) });
+  }
+
   /** Changes facts of an instance that can be found out again after a power cut. */
   updateInstance(id: string, number: number, change: InstanceChange): Instance {
     return this.#replaceInstance(id, { ...this.instance(id, number), ...change });
@@ -229,6 +247,7 @@ export class Registry {
     this.#store.removeService(id);
     this.#services.delete(id);
     this.#specs.delete(id);
+    this.#specsVersion += 1;
     this.#unwritten.delete(id);
     this.#emitter.emit('change', id);
   }
@@ -249,6 +268,12 @@ export class Registry {
     return service;
   }
 
+  /** Whether an instance must be started anew to be as the current release says. */
+  #isOutdated({ id, current_release }: Service, { process }: Instance): boolean {
+    if (process === null || process.release === current_release) return false;
+    return needsRestart(this.release(id, process.release).spec, this.spec(id));
+  }
+
   #replaceInstance(id: string, instance: Instance): Instance {
     const service = this.get(id);
     this.#replace({ ...service, instances: service.instances.with(instance.number - 1, instance) });
@@ -258,6 +283,7 @@ export class Registry {
   #cacheSpec({ id, current_release }: Service): void {
     const stored = this.#store.release(id, current_release);
     if (stored) this.#specs.set(id, stored.spec);
+    this.#specsVersion += 1;
   }
 
   #save(service: Service, lasting = false): void {

@@ -5,11 +5,15 @@ import { type Instance, isReady, pidOf } from './instance.ts';
 /** The replacement of what runs by a release that is under way: written down before anything is touched. */
 export interface UnderWay {
   readonly release: number;
+  /** How many instances of it are to run. */
+  readonly instances: number;
   /** What ran before it; null when nothing did. */
   readonly before: { readonly release: number; readonly instance_ids: readonly string[] } | null;
   readonly actor: string;
   /** Whether the release is a new one, which a deployment tries. */
   readonly is_deployment: boolean;
+  /** The id of the event that began it. */
+  readonly cause: number | null;
   /** Whether an agent has taken it up after another one died in it: no third one tries. */
   readonly was_resumed: boolean;
 }
@@ -66,21 +70,25 @@ export function stateOf({ instances, wanted }: Service, spec: Spec): ServiceStat
 }
 
 /** The status of a service as every interface shows it. */
-export function statusOf(service: Service, current: Spec, nextRun: Date | null): ServiceStatus {
+export function statusOf(
+  service: Service,
+  current: Spec,
+  { next_run, restart_required }: { readonly next_run: Date | null; readonly restart_required: boolean },
+): ServiceStatus {
   const running = runningInstances(service);
   const [first] = running;
   const status = stateOf(service, current);
   const facts = {
     release: service.current_release,
     wanted: service.wanted,
-    restart_required: running.some(({ process }) => process?.release !== service.current_release),
+    restart_required,
     instances: {
       wanted: wantedInstances(service, current),
       running: running.length,
       ready: service.instances.filter(isReady).length,
     },
     restarts: service.instances.reduce((sum, { restarts }) => sum + restarts.count, 0),
-    next_run: nextRun?.toISOString() ?? null,
+    next_run: next_run?.toISOString() ?? null,
   };
   if (first?.process) {
     return {

@@ -1,12 +1,22 @@
-import { hiddenValue, type ShownSpec, type Spec, type SpecPatch, spec } from '../contract/spec.ts';
+import {
+  hiddenValue,
+  replacedWhole,
+  type ShownSpec,
+  type Spec,
+  type SpecPatch,
+  spec,
+} from '../contract/spec.ts';
 import { validate } from '../lib/validation.ts';
+import { checkSpec } from './spec_check.ts';
 
 /**
  * The spec after `patch`, a JSON merge patch (RFC 7396). Throws `invalid_request` when the result is no spec,
  * such as a first deploy without a command.
  */
 export function applyPatch(current: Spec | null, patch: SpecPatch): Spec {
-  return validate(spec, mergePatch(current ?? {}, patch), 'the service');
+  const patched = validate(spec, mergePatch(current ?? {}, patch), 'the service');
+  checkSpec(patched);
+  return patched;
 }
 
 /** The spec as it may be shown to anyone: each value of `env` hidden. */
@@ -23,7 +33,8 @@ function mergePatch(target: unknown, patch: JsonObject): JsonObject {
   const merged: Record<string, unknown> = { ...(isObject(target) ? target : {}) };
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];
-    else if (value !== undefined) merged[key] = isObject(value) ? mergePatch(merged[key], value) : value;
+    else if (value !== undefined)
+      merged[key] = isObject(value) && !replacedWhole.has(key) ? mergePatch(merged[key], value) : value;
   }
   return merged;
 }

@@ -1,14 +1,14 @@
 import { constants } from 'node:os';
 import type { ExitStatus } from '../processes/exit_status.ts';
-import type { LastExit } from '../services/service.ts';
+import type { LastExit } from '../services/instance.ts';
 
 /** How a process ended: why, and in which words. `startedAt` is null when no agent was there to see it. */
 export function lastExit(reason: LastExit['reason'], status: ExitStatus, startedAt: number | null): LastExit {
   const { signal } = status;
   const at = Date.now();
   const return_code = signal === null ? status.return_code : signalExitCode(signal);
-  const wasAsked = reason === 'stopped' || reason === 'agent_stopped';
-  const asked = wasAsked ? 'Service was stopped; its process' : 'Process';
+  const wasAsked = reason in askedEnds;
+  const asked = wasAsked ? askedEnds[reason as keyof typeof askedEnds] : 'Process';
   const uptime = startedAt === null || wasAsked ? '' : ` after ${((at - startedAt) / 1000).toFixed(1)} s`;
   const unseen = startedAt === null ? ' while no agent was watching' : '';
   const memory = reason === 'out_of_memory' ? ', because memory ran out' : '';
@@ -20,6 +20,14 @@ export function lastExit(reason: LastExit['reason'], status: ExitStatus, started
     message: `${asked} ${describeEnd(status)}${uptime}${unseen}${memory}`,
   };
 }
+
+/** How the ends begin that the agent brought about itself. */
+const askedEnds = {
+  stopped: 'Service was stopped; its process',
+  agent_stopped: 'Service was stopped; its process',
+  unhealthy: 'Service was ended because its liveness probe failed; its process',
+  dependency: 'Service was ended because of what it depends on; its process',
+} as const satisfies Partial<Record<LastExit['reason'], string>>;
 
 const unseenEnds = {
   host_rebooted: 'Process ended when the host was restarted',

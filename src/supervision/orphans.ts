@@ -54,7 +54,11 @@ export class Orphans {
   /** Finds what there is, oldest first. */
   async look(): Promise<readonly OrphanTree[]> {
     const { registry, runtime } = this.#options;
-    const claimed = new Set(registry.services().flatMap(({ process }) => process?.instance_id ?? []));
+    const claimed = new Set(
+      registry
+        .services()
+        .flatMap(({ instances }) => instances.flatMap(({ process }) => process?.instance_id ?? [])),
+    );
     const trees = await runtime.orphans(claimed);
     this.#count = trees.length;
     return trees.toSorted((a, b) => startOf(a) - startOf(b));

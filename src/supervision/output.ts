@@ -27,6 +27,8 @@ export interface OutputStore {
   lastRun(service: string): number;
   /** The last lines of a run, as text, each of at most 1,000 characters. */
   tail(service: string, run: number, lines: number): Promise<string[]>;
+  /** The first line of a run that matches a regular expression (RE2), written already or later; null once `signal` is aborted. */
+  waitForLine(service: string, run: number, pattern: string, signal: AbortSignal): Promise<string | null>;
 }
 
 /** How many of the last lines an error shows. */

@@ -3,24 +3,27 @@ import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
-import { ownAccount, resolveAccount } from '../processes/account.ts';
-import { buildEnvironment, readEnvironmentFile } from '../processes/environment.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
-import { checkLaunch, type Program } from '../processes/launch.ts';
+import { checkLaunch } from '../processes/launch.ts';
+import { checkPlaceholders } from '../processes/placeholders.ts';
 import type { PreparedTree, Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
+import { type InstanceProcess, isReady, type LastExit, noRestarts, pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
-import { type LastExit, pidOf, type ServiceProcess } from '../services/service.ts';
+import { Endings, type NextStep, type RunEnd, subjectOf } from './endings.ts';
+import { lastExit } from './last_exit.ts';
+import { type Capture, type OutputStore, shownLines } from './output.ts';
+import type { PortBook } from './port_book.ts';
+import type { Programs } from './programs.ts';
+import { endedWell } from './restart.ts';
 import {
   endReason,
   type FoundInstance,
-  type Instance,
+  type RunningInstance,
   type StopOrder,
-  staysUp,
   sweepTimeout,
-} from './instance.ts';
-import { lastExit } from './last_exit.ts';
-import { type OutputStore, shownLines } from './output.ts';
+  type Trigger,
+} from './running_instance.ts';
 import { TakeUp, type TakeUpActions } from './take_up.ts';
 
 export interface SupervisorOptions {
@@ -28,80 +31,105 @@ export interface SupervisorOptions {
   readonly events: EventLog;
   readonly output: OutputStore;
   readonly runtime: Runtime;
+  readonly ports: PortBook;
+  readonly programs: Programs;
   readonly onProblem: (message: string) => void;
-  /** The agent's own environment; services get the harmless part of it. */
-  readonly agentEnvironment: NodeJS.ProcessEnv;
-  /** Names of further variables of the agent that services get. */
-  readonly passedVariables: () => readonly string[];
+  /** Told of each instance that is started or taken up. */
+  readonly onWatched: (instance: RunningInstance, spec: Spec) => void;
+  /** Told of each instance that is gone, when nothing is left of it. */
+  readonly onGone: (instance: RunningInstance) => void;
+  /** Told of each end of a run as soon as it is known. */
+  readonly onRunEnded: (run: RunEnd) => void;
+  /** What the last failed probe of an instance said. */
+  readonly lastFailedProbe: (service: string, number: number) => string | null;
 }
 
-/** What is to be started, and by whom. */
+/** What is to be started, by whom, and why. */
 export interface StartOrder {
   readonly service: string;
+  readonly number: number;
   readonly release: number;
   readonly spec: Spec;
-  readonly actor: string;
+  /** Null: nobody, it came about by itself. */
+  readonly actor: string | null;
+  /** The id of the event that led to it; null: what happened to the instance before. */
+  readonly cause: number | null;
+  readonly trigger: Trigger;
+  /** When a schedule asked for it. */
+  readonly scheduled_for?: Date;
 }
 
 /**
- * Starts and stops the process trees of services and notes how they end. It decides nothing: what should run,
- * and the order of operations on one service, is up to its callers, who hold the service's lock.
+ * Starts and stops instances and notes how they end. What should run, and the order of operations on one service, is up to
+ * its callers, who hold the service's lock.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #account = ownAccount();
-  readonly #instances = new Map<string, Instance>();
+  readonly #endings: Endings;
+  readonly #instances = new Map<string, RunningInstance>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#endings = new Endings(options);
   }
 
-  /** Throws `spawn_failed` where it can be known beforehand that the system would refuse to start this. */
-  check(service: string, spec: Spec): void {
-    checkLaunch(this.#program(service, 0, spec));
+  /** Throws what can be known beforehand of why this cannot be started, such as `spawn_failed`, `port_taken`, `not_supported`. */
+  async check(service: string, spec: Spec): Promise<void> {
+    const { programs, ports, runtime, onProblem } = this.#options;
+    checkPlaceholders(spec, spec.port !== null);
+    const port = spec.port === null ? null : 1;
+    const program = programs.of({ service, instance: 1, release: 0, port, spec });
+    checkLaunch(program);
+    for (const warning of [...runtime.checkRunner(program), ...runtime.checkLimits(program)])
+      onProblem(`service "${service}": ${warning}`);
+    await ports.check(service, spec);
   }
 
   /**
-   * Starts a stopped service and waits until it has been up for `min_uptime`. Returns its pid.
-   * Throws `spawn_failed`, or `exited_early` with the exit code and the last lines; the service is stopped then.
+   * Starts an instance and waits until it has been up for `min_uptime` and is ready; a task may also have ended well by
+   * then. Returns its pid. Throws `spawn_failed`, `port_taken`, `exited_early` with the exit code and the last lines, or
+   * `not_ready`; it is stopped then.
    */
   async start(order: StartOrder): Promise<number> {
-    const { service, release, spec, actor } = order;
-    await this.#instances.get(service)?.ended;
-    const instance = await this.#launch(order);
-    const pid = pidOf(instance.facts);
-    await this.#proveUp(instance, spec);
-    this.#options.registry.advance(service, 'started');
-    const message = `Service runs as pid ${pid}`;
-    this.#options.events.record({ type: 'service.started', service, release, pid, actor, message });
-    return pid;
-  }
-
-  /** Waits until an instance that was taken up has been up for `min_uptime`, as `start` does. Returns its pid. */
-  async finishStart(service: string, spec: Spec): Promise<number> {
-    const instance = this.#instance(service);
-    await this.#proveUp(instance, spec);
+    const instance = await this.#launch(order, true);
+    await this.#prove(instance, order.spec);
     return pidOf(instance.facts);
   }
 
-  /** Stops the whole tree of a service that is not stopped and returns what that took. */
-  async stop(service: string, stop: Spec['stop'], order: StopOrder): Promise<StopReport> {
-    const instance = this.#instance(service);
-    const { release } = instance.facts;
+  /** Starts an instance for which nobody waits: when it fails, its restart policy says what follows. */
+  async restart(order: StartOrder): Promise<void> {
+    await this.#launch(order, false).catch(() => {
+      // It has been noted.
+    });
+  }
+
+  /** Waits until an instance that was taken up has proved itself, as `start` does. Returns its pid. */
+  async finishStart(service: string, number: number, spec: Spec): Promise<number> {
+    const instance = this.#instance(service, number);
+    instance.isOnTrial = true;
+    await this.#prove(instance, spec);
+    return pidOf(instance.facts);
+  }
+
+  /** Stops the whole tree of an instance that has one and returns what that took. */
+  async stop(service: string, number: number, stop: Spec['stop'], order: StopOrder): Promise<StopReport> {
+    const { registry, events, runtime } = this.#options;
+    const instance = this.#instance(service, number);
     const pid = pidOf(instance.facts);
-    if (this.#options.registry.get(service).state !== 'stopping')
-      this.#options.registry.advance(service, 'stop');
-    const message = `Sending ${stop.signal} to pid ${pid} and its descendants`;
-    this.#options.events.record({
+    const { last_event } = registry.instance(service, number);
+    const event = events.record({
       type: 'service.stopping',
       service,
-      release,
+      instance: number,
+      release: instance.facts.release,
       pid,
-      actor: order.actor,
-      message,
+      ...(order.actor !== null && { actor: order.actor }),
+      cause: order.cause ?? last_event,
+      message: `${stop.signal} is sent to process ${pid}`,
     });
+    registry.advance(service, number, 'stop', { last_event: event.id });
     const limits = { signal: stop.signal, timeout_ms: milliseconds(stop.timeout) };
-    instance.stopping = { ...order, report: this.#options.runtime.stop(instance.tree, limits) };
+    instance.stopping = { ...order, report: runtime.stop(instance.tree, limits) };
     const report = await instance.stopping.report;
     failPoint('stop.emptied');
     if (report.survivors.includes(instance.facts.pid)) {
@@ -114,9 +142,9 @@ export class Supervisor {
     return report;
   }
 
-  /** Sends a signal to every process of the tree and returns how many it reached. */
-  signal(service: string, signal: NodeJS.Signals): Promise<number> {
-    return this.#options.runtime.signal(this.#instance(service).tree, signal);
+  /** Sends a signal to every process of an instance and returns how many it reached. */
+  signal(service: string, number: number, signal: NodeJS.Signals): Promise<number> {
+    return this.#options.runtime.signal(this.#instance(service, number).tree, signal);
   }
 
   /**
@@ -124,122 +152,227 @@ export class Supervisor {
    * operations on the service.
    */
   takeUp(): Promise<void> {
-    const watch = (found: FoundInstance) => this.#watch(found);
-    const stop: TakeUpActions['stop'] = (service, options, order) => this.stop(service, options, order);
-    return new TakeUp(this.#options, { watch, stop }).run();
+    const watch = (found: FoundInstance) => void this.#watch(found);
+    const stop: TakeUpActions['stop'] = (service, number, options, order) =>
+      this.stop(service, number, options, order);
+    return new TakeUp(this.#options, { watch, stop, endings: this.#endings }).run();
   }
 
-  #instance(service: string): Instance {
-    const instance = this.#instances.get(service);
+  #instance(service: string, number: number): RunningInstance {
+    const instance = this.#instances.get(keyOf(service, number));
     if (instance !== undefined) return instance;
     throw new DavitError('state_conflict', `service "${service}" is not running`);
   }
 
-  #program(service: string, release: number, spec: Spec): Program {
-    const account = resolveAccount(spec.user, spec.group, this.#account);
-    const env = buildEnvironment({
-      agentEnvironment: this.#options.agentEnvironment,
-      passed: this.#options.passedVariables(),
-      files: [spec.env_file].flat().map(readEnvironmentFile),
-      env: spec.env,
-      account,
-      marker: { service, release },
-    });
-    return { command: spec.command, cwd: spec.cwd, env, account };
-  }
-
-  async #launch({ service, release, spec, actor }: StartOrder): Promise<Instance> {
-    const { registry, output, runtime } = this.#options;
-    const program = this.#program(service, release, spec);
+  async #launch(order: StartOrder, isOnTrial: boolean): Promise<RunningInstance> {
+    const { service, number, release, spec, trigger, scheduled_for = null } = order;
+    const { registry, output, ports, programs, runtime } = this.#options;
+    await this.#instances.get(keyOf(service, number))?.ended;
     // A state that was restored from a backup does not know of the last runs.
     const run = Math.max(registry.get(service).runs, output.lastRun(service)) + 1;
-    const capture = output.open(service, run, { release, instance: 1 });
-    registry.advance(service, 'start', { runs: run });
+    registry.begin(service, number, run, {
+      ...healthAtStart(spec),
+      retry_at: null,
+      ...(isOnTrial && { restarts: noRestarts }),
+    });
+    let capture: Capture | null = null;
     try {
+      const port = await ports.take(service, number, spec);
+      const program = programs.of({ service, instance: number, release, port, spec });
+      capture = output.open(service, run, { release, instance: number });
       failPoint('start.prepared');
       const tree = await runtime.prepare(program, capture);
-      const facts = await this.#letGo(service, tree, release);
-      return this.#watch({ service, run, facts, tree, capture });
+      const facts = await this.#letGo(order, tree);
+      return this.#watch({ service, number, run, facts, tree, capture, trigger, scheduled_for, isOnTrial });
     } catch (error) {
-      this.#noteFailedStart(service, release, actor, errorMessage(error));
-      await capture.close();
+      this.#endings.noteFailedStart(order, isOnTrial, errorMessage(error));
+      ports.release(service, number);
+      await capture?.close();
       throw error;
     }
   }
 
   /** Before the program is started stands on disk what proves, later, that it was. */
-  async #letGo(service: string, tree: PreparedTree, release: number): Promise<ServiceProcess> {
-    const { registry } = this.#options;
-    const facts = { ...tree.proof, main_pid: null, release, started_at: Date.now() };
-    registry.update(service, { process: facts });
+  async #letGo(
+    { service, number, release, actor, cause }: StartOrder,
+    tree: PreparedTree,
+  ): Promise<InstanceProcess> {
+    const { registry, events } = this.#options;
+    const before = { ...tree.proof, main_pid: null, release, started_at: Date.now() };
+    const { last_event } = registry.updateInstance(service, number, { process: before });
     failPoint('start.recorded');
     const main_pid = await tree.letGo();
     failPoint('start.let_go');
-    return registry.update(service, { process: { ...facts, main_pid } }).process ?? facts;
+    const facts = { ...before, main_pid };
+    const event = events.record({
+      type: 'service.starting',
+      service,
+      instance: number,
+      release,
+      pid: main_pid,
+      ...(actor !== null && { actor }),
+      cause: cause ?? last_event,
+      message: `${subjectOf(registry, service, number)} was started as pid ${main_pid}`,
+    });
+    registry.updateInstance(service, number, { process: facts, last_event: event.id });
+    return facts;
   }
 
-  #noteFailedStart(service: string, release: number, actor: string, message: string): void {
-    const { registry, events } = this.#options;
-    const last_exit: LastExit = {
-      return_code: null,
-      signal: null,
-      at: Date.now(),
-      reason: 'start_failed',
-      message,
+  /** Waits until it is ready, or has failed; it is on trial until then. */
+  async #prove(instance: RunningInstance, spec: Spec): Promise<void> {
+    const { service, number } = instance;
+    const longest = milliseconds(spec.min_uptime) + milliseconds(spec.rollout.ready_timeout);
+    const outcome = await this.#trial(instance, longest);
+    instance.isOnTrial = false;
+    if (outcome === 'ready') return;
+    if (outcome === 'late') {
+      const error = await this.#notReady(instance, spec.rollout.ready_timeout);
+      await this.stop(service, number, spec.stop, { reason: 'stopped', actor: null });
+      throw error;
+    }
+    const exit = await instance.ended;
+    if (spec.type === 'task' && endedWell({ exit, spec })) return;
+    throw await this.#exitedEarly(instance, exit);
+  }
+
+  #trial(instance: RunningInstance, longest: number): Promise<'ready' | 'late' | 'ended'> {
+    const { service, number } = instance;
+    const { registry } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<'ready' | 'late' | 'ended'>();
+    const look = () => {
+      const record = registry.instance(service, number);
+      if (isReady(record)) resolve('ready');
+      else if (record.liveness === 'unhealthy') resolve('late');
     };
-    registry.advance(service, 'ended', { process: null, last_exit });
-    events.record({ type: 'service.start_failed', service, release, actor, message });
+    const unsubscribe = registry.subscribe((id) => id === service && look());
+    const timer = setTimeout(() => resolve('late'), longest);
+    void instance.ended.then(() => resolve('ended'));
+    look();
+    return promise.finally(() => {
+      unsubscribe();
+      clearTimeout(timer);
+    });
   }
 
-  async #proveUp(instance: Instance, spec: Spec): Promise<void> {
-    if (!(await staysUp(instance, milliseconds(spec.min_uptime)))) throw await this.#exitedEarly(instance);
-  }
-
-  #watch(started: FoundInstance): Instance {
+  #watch(started: FoundInstance): RunningInstance {
     const { promise, resolve } = Promise.withResolvers<LastExit>();
-    const instance: Instance = { ...started, stopping: null, ended: promise };
-    this.#instances.set(instance.service, instance);
+    const instance: RunningInstance = {
+      ...started,
+      stopping: null,
+      ended: promise,
+      unwatch: new AbortController(),
+    };
+    const { service, number, facts } = instance;
+    this.#instances.set(keyOf(service, number), instance);
     void instance.tree.exited.then((status) => this.#end(instance, status)).then(resolve);
+    const { spec } = this.#options.registry.release(service, facts.release);
+    this.#noteUpInTime(instance, milliseconds(spec.min_uptime));
+    this.#options.onWatched(instance, spec);
     return instance;
   }
 
-  /** The process is gone: notes how, and clears away what it left. */
-  async #end(instance: Instance, status: ExitStatus): Promise<LastExit> {
-    const { service, facts, stopping, tree } = instance;
-    const { registry, runtime } = this.#options;
+  /** An instance runs, as opposed to being started, once it has been up for `min_uptime`. */
+  #noteUpInTime(instance: RunningInstance, min_uptime: number): void {
+    // A clock that was set back must not make it wait for longer than it was told.
+    const left = Math.min(min_uptime - (Date.now() - instance.facts.started_at), min_uptime);
+    if (left <= 0) {
+      this.#noteUp(instance);
+      return;
+    }
+    const timer = setTimeout(() => this.#noteUp(instance), left);
+    instance.unwatch.signal.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  #noteUp({ service, number, facts }: RunningInstance): void {
+    const { registry, events } = this.#options;
+    const { state, last_event } = registry.instance(service, number);
+    if (state !== 'starting') return;
+    const pid = pidOf(facts);
+    const event = events.record({
+      type: 'service.started',
+      service,
+      instance: number,
+      release: facts.release,
+      pid,
+      cause: last_event,
+      message: `${subjectOf(registry, service, number)} runs as pid ${pid}`,
+    });
+    registry.advance(service, number, 'started', { last_event: event.id });
+  }
+
+  /** The process is gone: notes how, clears away what it left, and says what follows. */
+  async #end(instance: RunningInstance, status: ExitStatus): Promise<LastExit> {
+    const { service, number, facts, stopping, tree } = instance;
+    const { runtime, ports, onGone } = this.#options;
+    instance.unwatch.abort();
     if (stopping !== null) await stopping.report;
-    const reason = stopping?.reason ?? endReason(registry.get(service), facts, status, runtime);
-    const exit = lastExit(reason, status, facts.started_at);
+    const exit = this.#exitOf(instance, status);
     // A service whose process died says so at once; one that is being stopped is stopped when nothing is left of it.
     if (stopping === null) {
       this.#noteEnd(instance, exit);
       await runtime.stop(tree, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
     }
     await instance.capture.close();
+    ports.release(service, number);
     if (stopping !== null) this.#noteEnd(instance, exit);
     failPoint('stop.noted');
     void runtime.forget(facts.instance_id, tree.control_group);
-    if (this.#instances.get(service) === instance) this.#instances.delete(service);
+    const key = keyOf(service, number);
+    if (this.#instances.get(key) === instance) this.#instances.delete(key);
+    onGone(instance);
     return exit;
   }
 
-  #noteEnd({ service, facts, stopping }: Instance, last_exit: LastExit): void {
-    const { registry, events } = this.#options;
-    registry.advance(service, 'ended', { process: null, last_exit });
-    events.record({
-      type: stopping === null ? 'service.exited' : 'service.stopped',
-      service,
-      release: facts.release,
-      pid: pidOf(facts),
-      message: last_exit.message,
-      ...(stopping && { actor: stopping.actor }),
-    });
+  #exitOf({ service, facts, stopping, isOnTrial }: RunningInstance, status: ExitStatus): LastExit {
+    const { registry, runtime } = this.#options;
+    if (stopping !== null) return lastExit(stopping.reason, status, facts.started_at);
+    const exit = lastExit(endReason(facts, status, runtime), status, facts.started_at);
+    const { spec } = registry.release(service, facts.release);
+    const hasDoneItsTask = spec.type === 'task' && endedWell({ exit, spec });
+    return isOnTrial && !hasDoneItsTask && exit.reason === 'exited'
+      ? { ...exit, reason: 'start_failed' }
+      : exit;
   }
 
-  async #exitedEarly(instance: Instance): Promise<DavitError> {
-    const { return_code, signal, message } = await instance.ended;
-    const last_lines = await this.#options.output.tail(instance.service, instance.run, shownLines);
-    const sentence = `service "${instance.service}" did not stay up: ${message.toLowerCase()}`;
+  #noteEnd({ service, number, facts, stopping, isOnTrial }: RunningInstance, exit: LastExit): NextStep {
+    return this.#endings.note({ service, number, facts, exit, stopping, isOnTrial, isSeen: true });
+  }
+
+  async #exitedEarly(
+    { service, run }: RunningInstance,
+    { return_code, signal, message }: LastExit,
+  ): Promise<DavitError> {
+    const last_lines = await this.#options.output.tail(service, run, shownLines);
+    const sentence = `service "${service}" did not stay up: ${message.toLowerCase()}`;
     return new DavitError('exited_early', sentence, { fields: { return_code, signal, last_lines } });
   }
+
+  async #notReady({ service, number, run }: RunningInstance, timeout: string): Promise<DavitError> {
+    const { output, registry } = this.#options;
+    const last_lines = await output.tail(service, run, shownLines);
+    const { readiness, liveness, has_logged_ready } = registry.instance(service, number);
+    const last_probe = this.#options.lastFailedProbe(service, number);
+    const missing = [
+      ...(readiness !== null && readiness !== 'healthy' ? ['its readiness probe fails'] : []),
+      ...(liveness !== null && liveness !== 'healthy' ? ['its liveness probe fails'] : []),
+      ...(has_logged_ready === false ? ['no line of its output says that it is ready'] : []),
+    ].join(', ');
+    const probe = last_probe === null ? '' : `: ${last_probe}`;
+    const sentence = `service "${service}" was not ready within ${timeout}: ${missing}${probe}`;
+    return new DavitError('not_ready', sentence, { fields: { last_lines } });
+  }
+}
+
+function keyOf(service: string, number: number): string {
+  return `${service}/${number}`;
+}
+
+/** What is known of the health of an instance when it is started. */
+function healthAtStart({ readiness, liveness, ready_log }: Spec) {
+  return {
+    readiness: readiness === null ? null : ('unknown' as const),
+    liveness: liveness === null ? null : ('unknown' as const),
+    has_logged_ready: ready_log === null ? null : false,
+    last_probe: null,
+  };
 }
