@@ -9,11 +9,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { systemErrorCode } from '../lib/errors.ts';
+import { readStat } from './identity.ts';
 import { systemReason } from './system_reason.ts';
 
 const prefix = 'davit-';
+/**
+ * The group that the agent itself lives in where groups have limits: a group that passes limits on may hold no process
+ * of its own (cgroups(7)). systemd puts it there with DelegateSubgroup=.
+ */
+const agentsGroup = 'davit.agent';
+/** How often the agent moves out of the way: it may just be making a process. */
+const mostMoves = 5;
 
 /** The control group (version 2) of one instance: every process that it ever started is in it, whatever that did to hide. */
 export class ControlGroup {
@@ -29,6 +37,30 @@ export class ControlGroup {
    */
   add(pid: number): Promise<void> {
     return writeFile(join(this.folder, 'cgroup.procs'), String(pid));
+  }
+
+  /** Whether the group has such a setting, which depends on the kernel and on what is passed on to it. */
+  has(file: string): boolean {
+    return existsSync(join(this.folder, file));
+  }
+
+  /** Sets something, such as memory.max. Throws when the system refuses it. */
+  set(file: string, value: string): void {
+    try {
+      writeFileSync(join(this.folder, file), value, { flag: 'r+' });
+    } catch (error) {
+      throw new Error(`${file}: ${systemReason(error)}`, { cause: error });
+    }
+  }
+
+  /**
+   * How often the kernel killed a process of the group because memory ran out (`kills`), and how often that was because
+   * the group had reached its own limit (`limit_reached`). Both 0 where there is no such count.
+   */
+  memoryEvents(): { readonly kills: number; readonly limit_reached: number } {
+    const events = read(join(this.folder, 'memory.events'));
+    const count = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
+    return { kills: count('oom_kill'), limit_reached: count('oom') };
   }
 
   /** The pids of all processes in the group and in groups that were made below it. */
@@ -112,6 +144,29 @@ export class ControlGroups {
     return new ControlGroup(folder);
   }
 
+  /**
+   * Lets groups have limits of a kind, from now on: nothing changes for those that have none. Returns why that cannot
+   * be, or null.
+   */
+  enable(controller: 'memory' | 'cpu' | 'pids'): string | null {
+    if (this.#folder === null) return this.missing?.replace(consequence, '') ?? null;
+    const passedOn = join(this.#folder, 'cgroup.subtree_control');
+    if (wordsOf(passedOn).includes(controller)) return null;
+    if (!wordsOf(join(this.#folder, 'cgroup.controllers')).includes(controller))
+      return `${this.#folder} is given no control of ${controller}`;
+    for (let moves = 1; ; moves++) {
+      const inTheWay = moveAside(this.#folder);
+      if (inTheWay !== null) return inTheWay;
+      try {
+        writeFileSync(passedOn, `+${controller}`, { flag: 'r+' });
+        return null;
+      } catch (error) {
+        const isInUse = systemErrorCode(error) === 'EBUSY';
+        if (!isInUse || moves === mostMoves) return `${passedOn}: ${systemReason(error)}`;
+      }
+    }
+  }
+
   /** The groups that are there, by their instances. */
   list(): Map<string, ControlGroup> {
     const folder = this.#folder;
@@ -120,6 +175,28 @@ export class ControlGroups {
     return new Map(
       names.map(({ name }) => [name.slice(prefix.length), new ControlGroup(join(folder, name))]),
     );
+  }
+}
+
+/**
+ * Moves the agent, with what it is starting, out of a group that is to pass limits on. Returns why it may not, or null.
+ * Not every controller insists on that, but whoever puts a process into the group later would be refused.
+ */
+function moveAside(folder: string): string | null {
+  // Only the root group of a host has no type, and may hold processes all the same.
+  const pids = existsSync(join(folder, 'cgroup.type')) ? readPids(folder) : [];
+  if (pids.length > 0 && folder.endsWith('.service')) return ofSystemd;
+  const stranger = pids.find((pid) => pid !== process.pid && readStat(pid)?.parent !== process.pid);
+  if (stranger !== undefined)
+    return `process ${stranger}, which is not davit's, is in the same control group as the agent`;
+  if (pids.length === 0) return null;
+  try {
+    const own = join(folder, agentsGroup);
+    mkdirSync(own, { recursive: true });
+    for (const pid of pids) writeFileSync(join(own, 'cgroup.procs'), String(pid), { flag: 'r+' });
+    return null;
+  } catch (error) {
+    return `the agent cannot move to a control group of its own: ${systemReason(error)}`;
   }
 }
 
@@ -145,7 +222,8 @@ export function findControlGroupPlace(mode: 'auto' | 'off'): ControlGroupPlace {
  */
 export function placeAmong({ mounts, membership, isRoot, hasSystemd }: HostFacts): ControlGroupPlace {
   const [, root, mountPoint] = /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(mounts) ?? [];
-  const [, own] = /^0::(\/.*)$/m.exec(membership) ?? [];
+  const [, agents] = /^0::(\/.*)$/m.exec(membership) ?? [];
+  const own = agents?.endsWith(`/${agentsGroup}`) ? dirname(agents) : agents;
   if (root === undefined || mountPoint === undefined || own === undefined)
     return nowhere('this host has no control groups of version 2');
   if (hasSystemd && isRoot && !own.endsWith('.service')) {
@@ -158,11 +236,14 @@ export function placeAmong({ mounts, membership, isRoot, hasSystemd }: HostFacts
   return { folder: join(mountPoint, inMount), missing: null };
 }
 
+/** What it means to have none. */
+const consequence = '; processes that hide from their service may be left over when it is stopped';
+/** Were limits passed on while the agent is in the group of its unit, systemd could not start the next agent there. */
+const ofSystemd =
+  'systemd runs the agent in the same control group: add DelegateSubgroup=davit.agent to its unit and restart it (systemd 254 or newer), or run the service with runner: systemd';
+
 function nowhere(why: string): ControlGroupPlace {
-  return {
-    folder: null,
-    missing: `${why}; processes that hide from their service may be left over when it is stopped`,
-  };
+  return { folder: null, missing: why + consequence };
 }
 
 /** Tries it: only the system knows all that decides it. */
@@ -177,6 +258,10 @@ function whyUnusable(folder: string): string | null {
   } catch (error) {
     return nowhere(`control groups cannot be made in ${folder} (${systemReason(error)})`).missing;
   }
+}
+
+function wordsOf(file: string): string[] {
+  return read(file).trim().split(/\s+/);
 }
 
 function readPids(folder: string): number[] {

@@ -14,15 +14,15 @@ export class KernelLog {
   #kills: readonly KillForMemory[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
 
-  /** Whether the kernel killed one of these processes because memory ran out. */
-  killedForMemory({ start_ticks }: ProcessIdentity, pids: readonly (number | null)[]): boolean {
+  /** That the kernel killed one of these processes because memory ran out; null when it says nothing of it. */
+  killForMemory({ start_ticks }: ProcessIdentity, pids: readonly (number | null)[]): KillForMemory | null {
     const since = Number(start_ticks) / ticksPerSecond - 1;
-    return this.#read().some(({ pid, at }) => at >= since && pids.includes(pid));
+    return this.#read().findLast(({ pid, at }) => at >= since && pids.includes(pid)) ?? null;
   }
 
   #read(): readonly KillForMemory[] {
     if (performance.now() - this.#readAt > trustedFor) {
-      this.#kills = records().flatMap((record) => killForMemory(record) ?? []);
+      this.#kills = killsForMemory(records());
       this.#readAt = performance.now();
     }
     return this.#kills;
@@ -30,13 +30,30 @@ export class KernelLog {
 }
 
 /** Whom the kernel killed, and when, in seconds since boot. */
-interface KillForMemory {
+export interface KillForMemory {
   readonly pid: number;
   readonly at: number;
+  /** The control group that had reached its limit, such as /system.slice/x.service; null: none, or it is not told. */
+  readonly limited_group: string | null;
+}
+
+/** A kill is told of in two records: why, which is left out when there are many at once, and whom. */
+export function killsForMemory(records: readonly string[]): KillForMemory[] {
+  const groups = new Map<number, string>();
+  return records.flatMap((record) => {
+    const [, group, victim] =
+      /^[0-7],\d+,\d+,.*?;oom-kill:.*,oom_memcg=(.*),task_memcg=.*,pid=(\d+),uid=/.exec(record) ?? [];
+    if (group !== undefined) groups.set(Number(victim), group);
+    const kill = killForMemory(record);
+    if (kill === null) return [];
+    const limited_group = groups.get(kill.pid) ?? null;
+    groups.delete(kill.pid);
+    return [{ ...kill, limited_group }];
+  });
 }
 
 /** Which process a record of the kernel's log says was killed for memory; null: none. */
-export function killForMemory(record: string): KillForMemory | null {
+export function killForMemory(record: string): Omit<KillForMemory, 'limited_group'> | null {
   const [, microseconds, pid] =
     /^[0-7],\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
   return pid === undefined ? null : { pid: Number(pid), at: Number(microseconds) / 1e6 };

@@ -16,7 +16,9 @@ import { KernelLog } from './kernel_log.ts';
 import { explainFailure, type LaunchedProcess, type Program, startOnWindows } from './launch.ts';
 import { Lifelines, type WrapperNotes } from './lifeline.ts';
 import { limitations } from './limitations.ts';
+import { checkLimits } from './limits.ts';
 import { endOrphan, findOrphans, type OrphanTree } from './orphans.ts';
+import { type OutOfMemory, whyOutOfMemory } from './out_of_memory.ts';
 import { markName, ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
 import { type StopOptions, stopTree } from './stop.ts';
@@ -114,6 +116,15 @@ export class Runtime {
     }
   }
 
+  /**
+   * Which limits of a program this agent cannot set, as sentences. Throws `not_supported` when the program must not be
+   * started without. Nothing is begun by it.
+   */
+  checkLimits({ limits, runner }: Pick<Program, 'limits' | 'runner'>): readonly string[] {
+    // systemd sets those of its units, and says what it cannot.
+    return runner === 'systemd' ? [] : checkLimits(limits, this.#groups);
+  }
+
   /** Takes up what an earlier agent started; null when it cannot be proved to be alive. */
   adopt(proof: InstanceProof): AdoptedTree | null {
     const { pid, start_ticks, boot_id, instance_id } = proof;
@@ -127,9 +138,18 @@ export class Runtime {
     return this.#lifelines.notesOf(instance_id);
   }
 
+  /**
+   * Whether the kernel killed one of these processes of an instance because memory ran out, and whose; null: it did not.
+   * Only to be asked of an instance that ended by SIGKILL, and before it is forgotten.
+   */
+  outOfMemory(proof: InstanceProof, pids: readonly (number | null)[]): OutOfMemory | null {
+    const kill = this.#kernelLog.killForMemory(proof, pids);
+    return whyOutOfMemory(kill, proof.control_group, findControlGroup(proof.control_group)?.memoryEvents());
+  }
+
   /** Whether the kernel killed one of these processes of an instance because memory ran out. */
   wasKilledForMemory(proof: InstanceProof, pids: readonly (number | null)[]): boolean {
-    return this.#kernelLog.killedForMemory(proof, pids);
+    return this.outOfMemory(proof, pids) !== null;
   }
 
   /** Ends the whole tree. Returns what that took. */

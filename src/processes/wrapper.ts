@@ -12,6 +12,8 @@ export interface WrappedProgram {
   readonly env: Readonly<Record<string, string>>;
   /** Null where the wrapper already has its directory and its output. */
   readonly place: WrapperPlace | null;
+  /** How many files each of its processes may open; null: as many as the wrapper. */
+  readonly open_files?: number | null;
 }
 
 /** Where the program of a wrapper runs that was made before anybody knew. */
@@ -49,7 +51,7 @@ const caught = '1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 24 25 26 27 28 29 30 31';
  * The shell's own remarks, such as "Terminated", are kept out of the program's output. The program's environment
  * begins with the program: it says what code is loaded into a process (LD_PRELOAD and more).
  */
-export function wrapperScript({ file, args, env, place }: WrappedProgram): string {
+export function wrapperScript({ file, args, env, place, open_files = null }: WrappedProgram): string {
   const exported = Object.entries(env)
     .filter(([name]) => canBeScripted(name))
     .map(([name, value]) => `export ${name}=${quote(value)}`);
@@ -65,6 +67,7 @@ unset DAVIT_PID DAVIT_REST
 exec </dev/null 2>&5 ${lifelineDescriptor}>&- ${notesDescriptor}>&- 5>&-
 ${place === null ? '' : `cd -- ${quote(place.cwd)} || exit 126`}
 ${exported.join('\n')}
+${open_files === null ? '' : `ulimit -n ${open_files} || exit 126`}
 exec ${[file, ...args].map(quote).join(' ')}
 )
 code=$?
@@ -75,6 +78,6 @@ exit $code
 }
 
 /** A text as one word of a shell, whatever it holds. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -11,6 +11,7 @@ import {
   type WrapperOptions,
 } from './launch.ts';
 import type { Lifelines } from './lifeline.ts';
+import { applyLimits, openFilesOf } from './limits.ts';
 import { markName } from './process_table.ts';
 import { variablesOfWrapper, type WrapperPlace, wrapperScript } from './wrapper.ts';
 
@@ -66,9 +67,21 @@ export class Wrappers {
     const { account, cwd } = program;
     const ready =
       account.switch_to === null && Object.keys(env).length === 0 ? this.#ready.shift() : undefined;
-    if (ready !== undefined) return this.#wrapperOf(ready, program, { cwd, ...output });
+    if (ready !== undefined) return this.#limited(ready, program, { cwd, ...output });
     const made = await this.#make({ account, cwd, env, ...output });
-    return this.#wrapperOf(made, program, null);
+    return this.#limited(made, program, null);
+  }
+
+  /** Throws `not_supported` where the program must not run without a limit that cannot be set. */
+  #limited(held: ReadyWrapper, program: Program, place: WrapperPlace | null): Wrapper {
+    try {
+      for (const sentence of applyLimits(program.limits, held.control_group))
+        this.#options.onProblem(sentence);
+      return this.#wrapperOf(held, program, place);
+    } catch (error) {
+      this.#discard(held);
+      throw error;
+    }
   }
 
   /** To make one holds up everything else for a moment, so it waits for a quiet one. */
@@ -154,7 +167,8 @@ export class Wrappers {
     const { identity, exited, instance_id, control_group } = held;
     const letGo = () => {
       this.#makeReadyLater();
-      return held.letGo(wrapperScript({ ...commandLine(program), env: program.env, place }));
+      const open_files = openFilesOf(program.limits);
+      return held.letGo(wrapperScript({ ...commandLine(program), env: program.env, place, open_files }));
     };
     return { identity, exited, instance_id, control_group, letGo };
   }

@@ -99,6 +99,11 @@ const unit: HostFacts = {
 for (const [what, facts, folder] of [
   ['a unit has its own group', unit, '/sys/fs/cgroup/system.slice/davit.service'],
   [
+    'a unit has its own group, also where the agent was put into one below it',
+    { ...unit, membership: '0::/system.slice/davit.service/davit.agent\n' },
+    '/sys/fs/cgroup/system.slice/davit.service',
+  ],
+  [
     'the unit of a user has its own group',
     {
       ...unit,

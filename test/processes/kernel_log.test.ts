@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { KernelLog, killForMemory } from '../../src/processes/kernel_log.ts';
+import { KernelLog, killForMemory, killsForMemory } from '../../src/processes/kernel_log.ts';
 import { exitOf, launchTree } from '../helpers/processes.ts';
 import { until } from '../helpers/system.ts';
 
@@ -26,6 +26,25 @@ for (const [what, record, found] of [
   });
 }
 
+test('the kernel says which group had reached its limit, where it says it', () => {
+  const why = (group: string, pid: number) =>
+    `6,1,1000000,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${group},task_memcg=${group}/x,task=tail,pid=${pid},uid=0`;
+  const whom = (pid: number) =>
+    `3,2,2000000,-;Memory cgroup out of memory: Killed process ${pid} (tail) total-vm:1kB`;
+  const host =
+    '6,3,3000000,-;oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=tail,pid=9,uid=0';
+  assert.deepEqual(
+    killsForMemory([why('/a', 7), whom(7), whom(8), host, whom(9), whom(7), why('/b', 7), whom(7)]),
+    [
+      { pid: 7, at: 2, limited_group: '/a' },
+      { pid: 8, at: 2, limited_group: null },
+      { pid: 9, at: 2, limited_group: null },
+      { pid: 7, at: 2, limited_group: null },
+      { pid: 7, at: 2, limited_group: '/b' },
+    ],
+  );
+});
+
 const limited = join('/sys/fs/cgroup/memory', `davit-test-${process.pid}`);
 
 /** A group that may hold 8 MiB; false where this host lets nobody make one. */
@@ -45,11 +64,13 @@ test('a process that the kernel killed for memory is told from one that somebody
   const eater = `echo $$ > ${limited}/cgroup.procs; exec tail /dev/zero`;
   const tree = await launchTree(t, eater);
   assert.equal((await exitOf(tree)).signal, 'SIGKILL');
-  assert.ok(new KernelLog().killedForMemory(tree.identity, [tree.pid]));
+  const kill = new KernelLog().killForMemory(tree.identity, [1, tree.pid]);
+  assert.equal(kill?.pid, tree.pid);
+  assert.match(kill.limited_group ?? limited, /davit-test/);
   const other = await launchTree(t, ['sleep', '1000']);
   process.kill(other.pid, 'SIGKILL');
   assert.equal((await exitOf(other)).signal, 'SIGKILL');
-  assert.equal(new KernelLog().killedForMemory(other.identity, [other.pid]), false);
+  assert.equal(new KernelLog().killForMemory(other.identity, [other.pid]), null);
 });
 
 function removed(folder: string): boolean {
