@@ -20,8 +20,17 @@ export function asAccount({ file, args, env }: ProgramStart, { switch_to, name }
   if (switch_to === null) return { file, args, env };
   const { uid, gid, groups } = switch_to;
   if (groups.length === 0) return { file, args, env, uid, gid };
-  const switching = [`--reuid=${uid}`, `--regid=${gid}`, `--groups=${groups.join(',')}`];
-  return { file: findSetpriv(name), args: [...switching, '--', file, ...args], env };
+  const [setpriv, ...switching] = switchCommand(switch_to, name);
+  return { file: setpriv, args: [...switching, file, ...args], env };
+}
+
+/** The command that switches to an account, to be followed by that of a program. Throws `spawn_failed` where it is missing. */
+export function switchCommand(
+  { uid, gid, groups }: NonNullable<Account['switch_to']>,
+  name: Account['name'],
+): [string, ...string[]] {
+  const supplementary = groups.length === 0 ? '--clear-groups' : `--groups=${groups.join(',')}`;
+  return [findSetpriv(name), `--reuid=${uid}`, `--regid=${gid}`, supplementary, '--'];
 }
 
 function findSetpriv(name: string | null): string {
@@ -29,6 +38,6 @@ function findSetpriv(name: string | null): string {
   if (setpriv !== null) return setpriv;
   throw new DavitError(
     'spawn_failed',
-    `user ${name} has supplementary groups, which take setpriv to give: install util-linux`,
+    `to start a service as user ${name} takes setpriv on this host: install util-linux`,
   );
 }

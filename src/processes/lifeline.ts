@@ -22,6 +22,8 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } 
 
 /** A named pipe whose other end only one process holds: while that lives, and until it ends, this end knows. */
 export interface Lifeline {
+  /** Resolves with the pid of a wrapper that somebody else started, once it has what it needs; 0 when it has not got it. */
+  readonly leader: Promise<number>;
   /** Resolves with the pid that was told through it; null when the other end is gone without a word. */
   readonly told: Promise<number | null>;
   /** Resolves when nobody holds the other end any more; this end is closed then, too. */
@@ -67,7 +69,7 @@ export class Lifelines {
   open(instance: string): NewLifeline | null {
     const opened: number[] = [];
     try {
-      const { pipe, notes } = this.#filesOf(instance);
+      const { pipe, notes } = this.filesOf(instance);
       renameSync(this.#takeReady(), pipe);
       // Opened for both, it waits for nobody, and whoever writes into it is never told that nobody reads.
       const writer = keep(openSync(pipe, O_RDWR | O_NOFOLLOW), opened);
@@ -88,11 +90,30 @@ export class Lifelines {
     }
   }
 
+  /**
+   * Makes the pipe through which a wrapper gets its script that is no child of the agent. To be called once somebody
+   * reads it, or to give it up: what this returns, which removes the pipe from its folder and gives the end to write
+   * into. Whoever reads it learns that this end is closed, or that the agent is dead.
+   */
+  openScript(instance: string): () => Socket {
+    const path = this.filesOf(instance).script;
+    renameSync(this.#takeReady(), path);
+    // As long as this is open, the wrapper does not take it for the death of the agent that nobody writes yet.
+    const holder = openSync(path, O_RDWR | O_NOFOLLOW);
+    return () => {
+      // What is opened only to be written into tells when nobody reads any more.
+      const writer = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+      closeSync(holder);
+      rmSync(path, { force: true });
+      return new Socket({ fd: writer, readable: false, writable: true }).unref();
+    };
+  }
+
   /** Takes up the lifeline of an instance that an earlier agent started; null when it is gone, or nobody holds it. */
   adopt(instance: string): Lifeline | null {
     let reader: number | undefined;
     try {
-      reader = openSync(this.#filesOf(instance).pipe, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+      reader = openSync(this.filesOf(instance).pipe, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
       const told = readPipe(reader);
       if (told !== null) return listen(reader, told);
     } catch (error) {
@@ -105,7 +126,7 @@ export class Lifelines {
   /** What the wrapper of an instance has written down. */
   notesOf(instance: string): WrapperNotes {
     try {
-      return readNotes(readFileSync(this.#filesOf(instance).notes, 'latin1'));
+      return readNotes(readFileSync(this.filesOf(instance).notes, 'latin1'));
     } catch {
       return { pid: null, exit: unknownExit };
     }
@@ -113,15 +134,13 @@ export class Lifelines {
 
   /** Forgets an instance that is gone. */
   remove(instance: string): void {
-    const { pipe, notes } = this.#filesOf(instance);
-    rmSync(pipe, { force: true });
-    rmSync(notes, { force: true });
+    for (const file of Object.values(this.filesOf(instance))) rmSync(file, { force: true });
   }
 
   /** Removes what is left of all instances but these. */
   keepOnly(instances: ReadonlySet<string>): void {
     for (const name of readdirSync(this.#directory)) {
-      const [, instance] = /^(.+)\.(?:lifeline|notes)$/.exec(name) ?? [];
+      const [, instance] = /^(.+)\.(?:lifeline|notes|script|head)$/.exec(name) ?? [];
       if (instance !== undefined && !instances.has(instance)) this.remove(instance);
     }
   }
@@ -154,8 +173,14 @@ export class Lifelines {
     return Array.from({ length: count }, () => this.#file(`ready.${process.pid}.${++this.#made}`));
   }
 
-  #filesOf(instance: string): { pipe: string; notes: string } {
-    return { pipe: this.#file(`${instance}.lifeline`), notes: this.#file(`${instance}.notes`) };
+  /** The files of an instance. The last two are those of a wrapper that is no child of the agent, until it has begun. */
+  filesOf(instance: string): Record<'pipe' | 'notes' | 'script' | 'head', string> {
+    return {
+      pipe: this.#file(`${instance}.lifeline`),
+      notes: this.#file(`${instance}.notes`),
+      script: this.#file(`${instance}.script`),
+      head: this.#file(`${instance}.head`),
+    };
   }
 
   #file(name: string): string {
@@ -181,11 +206,13 @@ function readPipe(reader: number): string | null {
 }
 
 function listen(reader: number, before = ''): Lifeline {
+  const leader = Promise.withResolvers<number>();
   const told = Promise.withResolvers<number | null>();
   const ended = Promise.withResolvers<void>();
   let text = before;
   const take = () => {
-    const [, pid] = /^(\d+)\n/.exec(text) ?? [];
+    const [, wrapper, pid] = /^(?:wrapper (\d+)\n)?(?:(\d+)\n)?/.exec(text) ?? [];
+    if (wrapper !== undefined) leader.resolve(Number(wrapper));
     if (pid !== undefined) told.resolve(Number(pid));
   };
   take();
@@ -196,10 +223,11 @@ function listen(reader: number, before = ''): Lifeline {
   });
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
+    leader.resolve(0);
     told.resolve(null);
     ended.resolve();
   });
-  return { told: told.promise, ended: ended.promise };
+  return { leader: leader.promise, told: told.promise, ended: ended.promise };
 }
 
 function readNotes(text: string): WrapperNotes {

@@ -22,6 +22,7 @@ import { type OutOfMemory, whyOutOfMemory } from './out_of_memory.ts';
 import { markName, ProcessTable } from './process_table.ts';
 import { signalTree } from './signal.ts';
 import { type StopOptions, stopTree } from './stop.ts';
+import { SystemdRunner } from './systemd_runner.ts';
 import { readUsages, type Usages } from './usage.ts';
 import { type OutputDescriptors, Wrappers } from './wrappers.ts';
 
@@ -56,6 +57,8 @@ export interface RuntimeOptions {
   readonly directory: string;
   readonly controlGroups: ControlGroupPlace;
   readonly onProblem: (message: string) => void;
+  /** The agent's own, which says where the systemd of its account is; default: that of this process. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** How often the removal of a control group is tried; the next agent removes what is left. */
@@ -67,6 +70,7 @@ export class Runtime {
   readonly #adoption: Adoption;
   readonly #groups: ControlGroups;
   readonly #wrappers: Wrappers;
+  readonly #systemd: SystemdRunner;
   readonly #table = new ProcessTable();
   readonly #kernelLog = new KernelLog();
   /** By what the instances of this agent are told from those of others on the same host. */
@@ -87,6 +91,11 @@ export class Runtime {
       newId: () => this.#newInstanceId(),
       onProblem: options.onProblem,
     });
+    this.#systemd = new SystemdRunner({
+      lifelines: this.#lifelines,
+      newId: () => this.#newInstanceId(),
+      environment: options.environment ?? process.env,
+    });
   }
 
   /** What this host or this account keeps from it, in sentences. */
@@ -106,7 +115,8 @@ export class Runtime {
   async prepare(program: Program, output: OutputDescriptors): Promise<PreparedTree> {
     try {
       if (process.platform === 'win32') return await this.#startOnWindows(program, output);
-      const wrapper = await this.#wrappers.take(program, output);
+      const runner = program.runner === 'systemd' ? this.#systemd : this.#wrappers;
+      const wrapper = await runner.take(program, output);
       failPoint('start.spawned');
       const { identity, exited, instance_id, control_group } = wrapper;
       const proof = { ...identity, instance_id, control_group: control_group?.folder ?? null };
@@ -123,6 +133,14 @@ export class Runtime {
   checkLimits({ limits, runner }: Pick<Program, 'limits' | 'runner'>): readonly string[] {
     // systemd sets those of its units, and says what it cannot.
     return runner === 'systemd' ? [] : checkLimits(limits, this.#groups);
+  }
+
+  /**
+   * Throws `not_supported` where it can be known beforehand that the runner of a program cannot start it here. Returns
+   * which of its limits that runner cannot set, as sentences. Nothing is begun by it.
+   */
+  checkRunner(program: Pick<Program, 'runner' | 'env' | 'account' | 'limits'>): readonly string[] {
+    return program.runner === 'systemd' ? this.#systemd.check(program) : [];
   }
 
   /** Takes up what an earlier agent started; null when it cannot be proved to be alive. */
@@ -178,7 +196,7 @@ export class Runtime {
     return findOrphans(this.#table, {
       prefix: this.#ownPrefix,
       directory: this.#directory,
-      groups: this.#groups.list(),
+      groups: this.#groupsThere(),
       isClaimed: (id) => claimed.has(id) || this.#kept.has(id),
     });
   }
@@ -188,7 +206,7 @@ export class Runtime {
     const leader = members.find(({ pid }) => readStat(pid)?.session === pid);
     const identity = leader ? readIdentity(leader.pid) : null;
     const { pid: main_pid } = this.#lifelines.notesOf(instance_id);
-    const control_group = this.#groups.list().get(instance_id)?.folder ?? null;
+    const control_group = this.#groupsThere().get(instance_id)?.folder ?? null;
     return identity && main_pid !== null ? { ...identity, instance_id, control_group, main_pid } : null;
   }
 
@@ -200,7 +218,7 @@ export class Runtime {
   /** Ends an orphan, and removes what it has left. Returns what that took. */
   async stopOrphan(orphan: OrphanTree, options: StopOptions): Promise<StopReport> {
     const report = await endOrphan(this.#table, orphan, options);
-    await this.forget(orphan.instance_id, this.#groups.list().get(orphan.instance_id) ?? null);
+    await this.forget(orphan.instance_id, this.#groupsThere().get(orphan.instance_id) ?? null);
     return report;
   }
 
@@ -236,6 +254,11 @@ export class Runtime {
   /** Ends what was made ready and is not needed any more. What runs stays. */
   close(): void {
     this.#wrappers.close();
+  }
+
+  /** The control groups of instances, those of units too. */
+  #groupsThere(): Map<string, ControlGroup> {
+    return new Map([...this.#groups.list(), ...this.#systemd.groups()]);
   }
 
   async #startOnWindows(program: Program, output: OutputDescriptors): Promise<PreparedTree> {

@@ -48,13 +48,16 @@ export class Machine {
     this.#groups = groups;
   }
 
-  /** Takes less than a second, but for the very first time, see `debianTree`. */
-  static async boot(): Promise<Machine> {
+  /**
+   * Takes less than a second, but for the very first time, see `debianTree`.
+   * @param shown folders of this host that the machine sees at the same place, and may not change
+   */
+  static async boot(shown: readonly string[] = []): Promise<Machine> {
     const tree = await debianTree({ ...process.env, PATH: path });
     const name = `davit-test-${randomBytes(4).toString('hex')}`;
     const groups = groupsNamed(name);
     for (const group of groups) mkdirSync(group);
-    const machine = new Machine(startNspawn(tree, name, groups), groups);
+    const machine = new Machine(startNspawn(tree, name, groups, shown), groups);
     try {
       await machine.#up();
       return machine;
@@ -142,11 +145,17 @@ const requestScript = `
     process.stdout.write(JSON.stringify({ status: response.status, body: await response.json() }));
   });`;
 
-function startNspawn(tree: string, name: string, groups: readonly string[]): ChildProcess {
+function startNspawn(
+  tree: string,
+  name: string,
+  groups: readonly string[],
+  shown: readonly string[],
+): ChildProcess {
   const enterGroups = groups.map((group) => `echo $$ >'${group}/cgroup.procs'`).join(' && ');
   const options = [
     ...['--boot', '--directory', tree, '--read-only', '--volatile=overlay', '--machine', name],
     ...['--register=no', '--keep-unit', '--private-network', '--capability=all'],
+    ...shown.map((folder) => `--bind-ro=${folder}`),
   ];
   // With pdeathsig, the machine ends with the tests, however those end.
   const script = `${enterGroups} && exec setpriv --pdeathsig TERM systemd-nspawn "$@"`;

@@ -1,0 +1,3 @@
+import { testRunner } from './conformance/runner_cases.ts';
+
+if (process.platform === 'linux') testRunner('direct');
