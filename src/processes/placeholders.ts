@@ -15,6 +15,9 @@ export interface PlaceholderValues {
 /** One more `$` in front makes it an ordinary text. Whatever else looks alike, such as `${HOME}`, is the shell's business. */
 const placeholder = /\$?\$\{(PORT|INSTANCE|SERVICE|RELEASE|FILE)\}/g;
 
+/** Where a spec without a port must not ask for one. */
+const filledIn = /^(command\.\d+|(env|readiness|liveness)\..*|configs\.\d+\.validate\.\d+)$/s;
+
 /**
  * Puts the values into every text of something, however deep; `$${PORT}` gives the text `${PORT}`. Throws
  * `invalid_request` for a `${PORT}` where there is no port.
@@ -35,14 +38,17 @@ export function fillInCommand<T extends string | readonly string[]>(
   return fillIn(command, isOfShell ? { ...values, PORT: undefined } : values);
 }
 
-/** Throws `invalid_request`, with every place, when something asks for a port and there is none. */
-export function checkPlaceholders(value: unknown, hasPort: boolean): void {
+/**
+ * Throws `invalid_request`, with every place, when a spec asks for a port and has none. A command that runs in a shell may
+ * do so, see above, and what is not filled in, such as a regular expression, may hold anything.
+ */
+export function checkPlaceholders(spec: object, hasPort: boolean): void {
   if (hasPort) return;
   const details: ErrorDetail[] = [];
-  mapTexts(value, [], (text, path) => {
-    const isOfShell = path.join('.') === 'command';
-    if (!isOfShell && asksForPort(text))
-      details.push({ path: path.join('.'), message: `uses \${PORT}, but the service has no port` });
+  mapTexts(spec, [], (text, path) => {
+    const place = path.join('.');
+    if (filledIn.test(place) && asksForPort(text))
+      details.push({ path: place, message: `uses \${PORT}, but the service has no port` });
     return text;
   });
   const [first] = details;

@@ -100,7 +100,18 @@ test('every place that asks for a port where there is none is told at once', () 
       message: `uses ${hole('PORT')}, but the service has no port`,
     })),
   });
-  checkPlaceholders({ command: `echo ${hole('PORT')}` }, false);
+  checkPlaceholders(
+    {
+      command: `echo ${hole('PORT')}`,
+      ready_log: `on ${hole('PORT')}$`,
+      configs: [{ path: hole('PORT'), validate: `test ${hole('PORT')}` }],
+    },
+    false,
+  );
+  assert.throws(
+    () => checkPlaceholders({ configs: [{ validate: ['check', `:${hole('PORT')}`] }] }, false),
+    /^DavitError: configs\.0\.validate\.1 uses/,
+  );
 });
 
 test('a text without placeholders is never changed', () => {
