@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp, routes } from './app.ts';
-import { changedSettings } from './config/reload.ts';
+import { ConfigReload, waitingText } from './config/reload.ts';
 import type { Config } from './config/schema.ts';
 import { Configs } from './configs/configs.ts';
+import { readConnections } from './declarations/connections.ts';
+import { Declarations } from './declarations/declarations.ts';
+import { DeclarationMemory } from './declarations/memory.ts';
 import { Operations } from './deploy/operations.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
@@ -16,8 +19,10 @@ import { createRequestAudit } from './http/audit.ts';
 import { AuditLog } from './http/audit_log.ts';
 import { batchHandler } from './http/batch_handler.ts';
 import { configHandlers } from './http/config_handlers.ts';
+import { declarationHandlers } from './http/declaration_handlers.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
+import { healthHandler } from './http/health_handlers.ts';
 import { IdempotentAnswers } from './http/idempotency.ts';
 import { instanceHandlers } from './http/instance_handlers.ts';
 import { JwtVerifier } from './http/jwt.ts';
@@ -46,6 +51,7 @@ import { Ports } from './processes/ports.ts';
 import { Runtime } from './processes/runtime.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
+import { HealthHistory } from './services/health_history.ts';
 import type { Instance } from './services/instance.ts';
 import { Registry } from './services/registry.ts';
 import { RunHistory } from './services/run_history.ts';
@@ -113,6 +119,10 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   });
   const programs = new Programs({ agentEnvironment: environment, passedVariables });
   const runs = new RunHistory(database, onProblem);
+  const healthHistory = new HealthHistory(database, onProblem);
+  events.subscribe(({ type, service }) => {
+    if (type === 'service.deleted' && service !== null) healthHistory.forget(service);
+  });
   const ports = new Ports({ range: () => portRange(current.port_range) });
   const dependencies = new Dependencies(registry);
   const health = new HealthWatch({
@@ -121,7 +131,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     runtime,
     programs,
     output: logs,
-    onResult: () => {},
+    onResult: (result) => healthHistory.record(result),
     onUnhealthy: (service, number, cause) => reconciler.restartUnhealthy(service, number, cause),
     onProblem,
   });
@@ -184,6 +194,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       (await logs.query(service, { lines, release, instance: instance ?? undefined })).lines,
     onProblem,
   });
+  const declarationMemory = new DeclarationMemory(inData('declarations.json'), onProblem);
+  const declarations = new Declarations({
+    registry,
+    operations,
+    planKey: declarationMemory.planKey,
+    readConnections,
+  });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
   const keys = new ApiKeys({ database, onProblem, onRevoked });
@@ -200,7 +217,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     started_at: new Date(),
     data: config.data,
     url: () => url,
-    warnings: () => [...warnings, ...orphans.warnings],
+    warnings: () => [...warnings, ...orphans.warnings, ...reload.warnings],
     controlGroups: runtime.controlGroups,
     log,
     registry,
@@ -213,9 +230,11 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       configs: configHandlers(configs),
       instances: instanceHandlers(registry, operations),
       runs: runHandlers(registry, runs),
+      health: healthHandler(registry, health.monitor, healthHistory),
       why: whyHandler(why),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
+      declarations: declarationHandlers(declarations),
       logs: logHandler(logs, registry, streams),
       events: eventHandler(events, streams),
       audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
@@ -238,6 +257,34 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const { listen, tls } = config;
   const listener = createListener({ listen, tls, onRequest, onCertificate, onProblem });
   let endWatchdog = () => {};
+  let reloads: Promise<void> = isReady.promise;
+  const reload = new ConfigReload({
+    config,
+    parts: [
+      ({ jwt_issuers }) => tokens.prepare(jwt_issuers),
+      (next) => gate.prepare(next),
+      ({ tls }) => listener.prepare(tls),
+      (next, { changed }) =>
+        () => {
+          current = next;
+          // What was set by hand stays until the file says something else than before.
+          if (changed.includes('log_level')) log.level = next.log_level;
+          // Whoever came by a token or from a network may not be allowed any more; they ask again.
+          streams.endWhere(({ actor }) => !actor.startsWith('key:') || changed.includes('allowed_networks'));
+        },
+    ],
+    onTaken: ({ changed }, waiting) => {
+      const what = `the configuration was read again; changed: ${changed.join(', ') || 'nothing'}`;
+      const message = waiting.length > 0 ? `${what}; ${waitingText(waiting)}` : what;
+      events.record({ type: 'agent.configuration_reloaded', message });
+      if (waiting.length > 0) log.warn(message);
+      else log.info(message);
+    },
+    onRefused: (message) => {
+      events.record({ type: 'agent.configuration_refused', message });
+      log.error(message);
+    },
+  });
 
   const begin = async () => {
     if (problems.length > 0) {
@@ -280,29 +327,15 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       }
     },
 
-    async reload(load) {
-      await manager.reloading();
-      try {
-        const next = load();
-        tokens.reload(next.jwt_issuers);
-        const { changed, needRestart } = changedSettings(current, next);
-        current = next;
-        gate.reload(next);
-        listener.reload();
-        log.level = next.log_level;
-        // Whoever came by a token or from a network may not be allowed any more; they ask again.
-        streams.endWhere(({ actor }) => !actor.startsWith('key:') || changed.includes('allowed_networks'));
-        const message = `the configuration was read again; changed: ${changed.join(', ') || 'nothing'}`;
-        events.record({ type: 'agent.configuration_reloaded', message });
-        log.info(message);
-        if (needRestart.length > 0)
-          log.warn(`${needRestart.join(', ')}: takes effect at the next restart of the agent`);
-      } catch (error) {
-        const message = `the configuration was not taken over, and nothing has changed: ${errorMessage(error)}`;
-        events.record({ type: 'agent.configuration_refused', message });
-        log.error(message);
-      }
-      await manager.ready(`listening on ${url}`);
+    reload(load) {
+      // One after the other, and none before the agent is ready: systemd is told of each.
+      reloads = reloads.then(async () => {
+        if (isEnding) return;
+        await manager.reloading();
+        reload.take(load);
+        await manager.ready(`listening on ${url}`);
+      });
+      return reloads;
     },
 
     async stop() {
@@ -321,6 +354,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       scheduler.close();
       reconciler.close();
       health.close();
+      healthHistory.close();
       if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
       logs.close();
       runtime.close();

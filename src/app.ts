@@ -8,7 +8,9 @@ import express, {
 } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
+import { declarationJsonSchema } from './contract/declaration.ts';
 import { type OperationId, operations } from './contract/operations.ts';
+import { yamlBody } from './http/declaration_handlers.ts';
 import { authorize, dispatch } from './http/dispatch.ts';
 import { docsPage } from './http/docs_page.ts';
 import { answerErrors, answerUnknownRoutes } from './http/errors.ts';
@@ -61,6 +63,7 @@ export function routes(handle: Handlers): Route[] {
       handle.instances.restart,
     ),
     route('get', `${service}/why`, 'read', 'whyService', handle.why),
+    route('get', `${service}/health`, 'read', 'serviceHealth', handle.health),
     route('get', `${service}/runs`, 'read', 'listRuns', handle.runs.list),
     route('get', `${service}/processes`, 'read', 'listProcesses', handle.processes.list),
     route('get', `${service}/releases`, 'read', 'listReleases', services.releases),
@@ -78,6 +81,8 @@ export function routes(handle: Handlers): Route[] {
     ),
     route('get', `${service}/configs/{name}/diff`, 'deploy', 'diffConfig', handle.configs.diff),
     route('post', `${service}/configs/{name}/rollback`, 'deploy', 'rollbackConfig', handle.configs.rollback),
+    route('post', `${api}/plan`, some('deploy'), 'planDeclaration', handle.declarations.plan),
+    route('post', `${api}/apply`, some('deploy'), 'applyDeclaration', handle.declarations.apply),
     route('post', `${api}/batch`, some('operate'), 'batch', handle.batch),
 
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
@@ -131,12 +136,16 @@ export function createApp(options: AppOptions): Express {
     const line: Route = { verb, path, permission, operation, id, handler };
     const guards =
       permission === 'public' ? [gate.limitUnproven] : [...gate.authenticate, authorize(permission)];
-    const body = operation.body ? [express.json({ limit: bodyLimit, inflate: false, type: () => true })] : [];
+    const json = express.json({ limit: bodyLimit, inflate: false, type: () => true });
+    const body = operation.body ? [...(operation.yaml ? yamlBody(bodyLimit) : []), json] : [];
     app[verb](expressPath(path), nameOperation(id), ...guards, ...body, dispatch(line, idempotentAnswers));
   }
   const readable = [...gate.authenticateBrowser, authorize(some('read'))];
   const document = openApiDocument(routes, version);
   app.get('/openapi.json', ...readable, (_request, response) => void response.json(document));
+  app.get('/schema/davit.yaml.json', ...readable, (_request, response) => {
+    response.type('application/schema+json').send(JSON.stringify(declarationJsonSchema(), null, 2));
+  });
   for (const { path, handler } of docsPage()) app.get(path, ...readable, handler);
   app.use(
     ...gate.authenticate,

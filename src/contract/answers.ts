@@ -81,7 +81,7 @@ export const stopReport = z
   .meta({ id: 'StopReport' });
 export type StopReport = z.infer<typeof stopReport>;
 
-const healthVerdict = z
+export const healthVerdict = z
   .enum(['unknown', 'healthy', 'unhealthy'])
   .describe('`unknown`: not probed yet, or within the start period.')
   .meta({ id: 'HealthVerdict' });

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import * as answers from './answers.ts';
 import * as configs from './configs.ts';
+import * as declaration from './declaration.ts';
 import type { ErrorCode } from './error_codes.ts';
+import { serviceHealth } from './health.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
 import { taskRunList } from './runs.ts';
@@ -15,6 +17,8 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
+  /** The body may be a YAML text as well, which then is its `source`. */
+  readonly yaml?: true;
   /** Default 200. */
   readonly success?: 200 | 201;
   /** What the server-sent events of `follow=true` are. */
@@ -187,6 +191,13 @@ const operationTable = {
     answer: why,
     errors: ['service_not_found', 'instance_not_found'],
   },
+  serviceHealth: {
+    ...onService,
+    summary: 'What the probes say of a service at present, and what they said',
+    query: requests.healthQuery,
+    answer: serviceHealth,
+    errors: ['service_not_found'],
+  },
   listRuns: {
     ...onService,
     summary: 'The runs of a task, newest first, with those that were due and were not run',
@@ -267,6 +278,25 @@ const operationTable = {
     body: requests.batch,
     answer: answers.batchResult,
     errors: ['shutting_down'],
+  },
+
+  planDeclaration: {
+    tag: 'services',
+    summary: 'What applying a declaration would do, and what it would cost',
+    query: declaration.planQuery,
+    body: declaration.planDeclaration,
+    yaml: true,
+    answer: declaration.plan,
+    errors: ['state_conflict'],
+  },
+  applyDeclaration: {
+    tag: 'services',
+    summary: 'Make of the services what a declaration says',
+    query: declaration.applyQuery,
+    body: declaration.applyDeclaration,
+    yaml: true,
+    answer: declaration.applied,
+    errors: ['plan_outdated', 'state_conflict', 'apply_failed', 'shutting_down'],
   },
 
   listEvents: {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { eventType } from './answers.ts';
+import { probeKind } from './health.ts';
 import {
   duration,
   instanceIdPattern,
@@ -115,6 +116,15 @@ export const eventsQuery = z.strictObject({
 export const runsQuery = z.strictObject({
   limit: wholeNumber(1, 200).optional().describe('Default 50, the newest; 200 of each service are kept.'),
 });
+
+export const healthQuery = z.strictObject({
+  instance: wholeNumber(1, 1000).optional().describe('Only of this instance.'),
+  kind: probeKind.optional().describe('Default: both.'),
+  since: moment.optional(),
+  until: moment.optional(),
+  limit: wholeNumber(1, 5000).optional().describe('Default 100, the newest; 5000 of each service are kept.'),
+});
+export type HealthQuery = z.infer<typeof healthQuery>;
 
 export const whyQuery = z.strictObject({
   instance: wholeNumber(1, 1000).optional().describe('Only what led to the state of this instance.'),

@@ -1,4 +1,5 @@
 import type { HealthVerdict } from '../contract/answers.ts';
+import type { ProbeKind } from '../contract/health.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { ProbeResult } from './attempt.ts';
 import { Phases } from './phases.ts';
@@ -6,8 +7,6 @@ import { probeCheck } from './probe_check.ts';
 import { type JudgedResult, ProbeRunner } from './probe_runner.ts';
 import { timesOf } from './schedule.ts';
 import type { ProbeTarget } from './target.ts';
-
-export type ProbeKind = 'readiness' | 'liveness';
 
 /** The result of one probe of an instance. */
 export interface HealthResult extends ProbeResult {

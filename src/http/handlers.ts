@@ -1,6 +1,7 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
 import type { configHandlers } from './config_handlers.ts';
+import type { declarationHandlers } from './declaration_handlers.ts';
 import type { instanceHandlers } from './instance_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
 import type { processHandlers } from './process_handlers.ts';
@@ -17,6 +18,8 @@ export interface Handlers {
   readonly instances: ReturnType<typeof instanceHandlers>;
   readonly runs: ReturnType<typeof runHandlers>;
   readonly why: Handler<(typeof contract)['whyService']>;
+  readonly declarations: ReturnType<typeof declarationHandlers>;
+  readonly health: Handler<(typeof contract)['serviceHealth']>;
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;

@@ -78,6 +78,6 @@ function readPlace(cursor: string | undefined): Place | undefined {
 }
 
 /** Milliseconds since the epoch of an RFC 3339 time, or of a duration before now. */
-function readMoment(text: string): number {
+export function readMoment(text: string): number {
   return /^\d{4}-/.test(text) ? Date.parse(text) : Date.now() - milliseconds(text);
 }

@@ -95,5 +95,21 @@ export const migrations: readonly string[] = [
      message TEXT NOT NULL,
      times INTEGER NOT NULL
    ) STRICT;
-   CREATE INDEX task_runs_by_service ON task_runs (service, id)`,
+   CREATE INDEX task_runs_by_service ON task_runs (service, id);
+   CREATE TABLE health_runs (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     service TEXT NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+     instance INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     verdict TEXT NOT NULL,
+     success INTEGER NOT NULL,
+     message TEXT NOT NULL,
+     first_at INTEGER NOT NULL,
+     last_at INTEGER NOT NULL,
+     count INTEGER NOT NULL,
+     shortest_ms REAL NOT NULL,
+     longest_ms REAL NOT NULL,
+     total_ms REAL NOT NULL
+   ) STRICT;
+   CREATE INDEX health_runs_by_service ON health_runs (service, id)`,
 ];
