@@ -26,6 +26,8 @@ export const errorStatus = {
   instance_not_found: 404,
   method_not_allowed: 405,
   service_exists: 409,
+  /** What is asked for is not the plan that was given: the file or the services have changed since. */
+  plan_outdated: 409,
   /** The service's state does not allow the call, such as pausing what is stopped. */
   state_conflict: 409,
   /** The same Idempotency-Key came with another request. */
@@ -46,6 +48,8 @@ export const errorStatus = {
   validation_failed: 422,
   /** A configuration file that cannot be read or replaced: a link, no text, too large, or no right to it. */
   config_unusable: 422,
+  /** A declaration was applied in part; `results` has what became of each service. */
+  apply_failed: 422,
   /** Something the system lacks: not this platform, or not this user. */
   not_supported: 422,
   too_many_requests: 429,

@@ -61,7 +61,10 @@ function describeRoute({ id, path, verb, operation, permission }: Route, schemas
     ...(operation.body && {
       requestBody: {
         required: !operation.body.safeParse({}).success,
-        content: { 'application/json': { schema: toSchema(operation.body, 'input', schemas) } },
+        content: {
+          'application/json': { schema: toSchema(operation.body, 'input', schemas) },
+          ...(operation.yaml && { 'application/yaml': { schema: { type: 'string' } } }),
+        },
       },
     }),
     responses: describeAnswers(operation, permission, schemas),
