@@ -2,14 +2,23 @@ import pino from 'pino';
 import { createAgent } from './agent.ts';
 import { checkAgent } from './agent_check.ts';
 import { runCli } from './cli/program.ts';
-import { type ConfigFlags, loadConfig } from './config/load.ts';
+import { type ConfigFlags, configFile, loadConfig } from './config/load.ts';
+import { watchConfig } from './config/watch.ts';
 
 /** A copy: each look into the environment itself asks the system. */
 const environment = { ...process.env };
 
+/** How often the configuration file is looked at, in milliseconds. */
+const configInterval = 1_000;
+
 /** Runs an agent until a signal ends it. Throws when it cannot start. */
 async function runAgent(flags: ConfigFlags): Promise<void> {
-  const config = loadConfig(flags, environment);
+  const file = configFile(flags, environment);
+  // A file that has gone is told as such later on, instead of giving way to the defaults.
+  const load = () => loadConfig(file === undefined ? flags : { ...flags, config: file }, environment);
+  const onChange = () => void agent.reload(load);
+  using watch = file === undefined ? null : watchConfig({ file, interval: configInterval, onChange });
+  const config = load();
   const log = pino(
     {
       level: config.log_level,
@@ -27,7 +36,10 @@ async function runAgent(flags: ConfigFlags): Promise<void> {
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<NodeJS.Signals>();
   process.once('SIGTERM', end).once('SIGINT', end);
-  process.on('SIGHUP', () => void agent.reload(() => loadConfig(flags, environment)));
+  process.on('SIGHUP', () => {
+    watch?.taken();
+    void agent.reload(load);
+  });
   await agent.start();
   log.info(`ending on ${await ended}`);
   await agent.stop();

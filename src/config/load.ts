@@ -29,8 +29,7 @@ const variables = {
  * Throws `invalid_request` naming the file, the setting and what would be right.
  */
 export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv): Config {
-  const file =
-    flags.config ?? environment['DAVIT_CONFIG'] ?? (existsSync(defaultFile) ? defaultFile : undefined);
+  const file = configFile(flags, environment);
   const fromFile = file === undefined ? {} : readFile(file);
   const { config: _, ...fromFlags } = flags;
   const merged = { ...fromFile, ...fromEnvironment(environment), ...withoutUndefined(fromFlags) };
@@ -39,6 +38,11 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv): 
       ? resolve(merged['data'])
       : (merged['data'] ?? defaultDataDirectory(environment));
   return validate(configSchema, { ...merged, data }, file ?? 'the configuration');
+}
+
+/** The file that the configuration is read from; undefined: there is none. */
+export function configFile(flags: ConfigFlags, environment: NodeJS.ProcessEnv): string | undefined {
+  return flags.config ?? environment['DAVIT_CONFIG'] ?? (existsSync(defaultFile) ? defaultFile : undefined);
 }
 
 function readFile(file: string): Record<string, unknown> {
@@ -52,7 +56,9 @@ function readFile(file: string): Record<string, unknown> {
   }
   const document = parseDocument(text, { prettyErrors: true });
   const [fault] = document.errors;
-  if (fault) throw new DavitError('invalid_request', `${file}: ${fault.message}`);
+  // What follows the first line is the text around it, which is not for everybody who may read events.
+  const [what] = fault?.message.split('\n') ?? [];
+  if (what !== undefined) throw new DavitError('invalid_request', `${file}: ${what.replace(/:$/, '')}`);
   const value: unknown = document.toJS() ?? {};
   if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new DavitError('invalid_request', `${file}: must hold settings such as "listen: 127.0.0.1:8888"`);

@@ -29,9 +29,12 @@ export class Gate {
     this.#checks = createChecks(options, options.settings);
   }
 
-  /** Takes over other settings; rates are counted anew. */
-  reload(settings: AccessSettings): void {
-    this.#checks = createChecks(this.#options, settings);
+  /** Makes ready to take over other settings, and gives what makes the change; rates are counted anew then. */
+  prepare(settings: AccessSettings): () => void {
+    const checks = createChecks(this.#options, settings);
+    return () => {
+      this.#checks = checks;
+    };
   }
 
   /** Whether this address may call at all. */

@@ -59,11 +59,19 @@ export class JwtVerifier {
 
   /** Takes over other issuers and reads every key file again. Throws as the constructor does, and then nothing has changed. */
   reload(issuers: readonly JwtIssuer[]): void {
+    this.prepare(issuers)();
+  }
+
+  /** Does all of a reload that can fail, and gives what makes the change. */
+  prepare(issuers: readonly JwtIssuer[]): () => void {
     const jwks = this.#jwksOf(issuers);
-    this.#rules = new Map(issuers.map((settings) => [settings.issuer, this.#toRule(settings, jwks)]));
-    this.#jwks = jwks;
-    this.#verified.clear();
-    for (const keys of jwks.values()) keys.outdate();
+    const rules = new Map(issuers.map((settings) => [settings.issuer, this.#toRule(settings, jwks)]));
+    return () => {
+      this.#rules = rules;
+      this.#jwks = jwks;
+      this.#verified.clear();
+      for (const keys of jwks.values()) keys.outdate();
+    };
   }
 
   /** Who sends this token, if that was verified a moment ago; null: `verify` has to find out. */

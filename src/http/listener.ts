@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { type AddressInfo, isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { TlsSettings } from '../config/access.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { boundConnections, connectionLimits } from './connections.ts';
@@ -22,6 +23,11 @@ export interface Listener {
   open(): Promise<string>;
   /** Reads the certificate again; when it is of no use, the one before stays. */
   reload(): void;
+  /**
+   * Reads the certificate again, and gives what puts it to use. Settings that are others than at the start are only
+   * checked: they wait for the next start. Throws `invalid_request` that names the file that is of no use.
+   */
+  prepare(tls: TlsSettings | null): () => void;
   /** Takes no more connections, and resolves when those that are open have ended. */
   close(): Promise<void>;
   /** Ends the connections that are still open. */
@@ -58,8 +64,21 @@ export function createListener(options: ListenerOptions): Listener {
     }
   };
 
+  const prepare = (next: TlsSettings | null) => {
+    if (next === null || tls === null || !isDeepStrictEqual(next, tls)) {
+      if (next !== null) readCertificate(next);
+      return () => {};
+    }
+    const context = read(tls);
+    return () => {
+      (server as TlsServer).setSecureContext(context);
+      onCertificate(null);
+    };
+  };
+
   return {
     reload,
+    prepare,
     async open() {
       await opened(server, host, port, listen);
       if (tls !== null) endWatch = watchCertificate(tls, watchInterval, reload);
