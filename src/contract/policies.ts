@@ -31,12 +31,9 @@ export const restart = z.strictObject({
   limit: z
     .strictObject({
       count: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .nullable()
+        .union([z.int().min(1).max(1_000), z.literal('unlimited')])
         .default(5)
-        .describe('So many restarts at most. null: no limit.'),
+        .describe('So many restarts at most.'),
       within: duration.default('60s').describe('The time in which they are counted.'),
       retry_after: duration
         .nullable()

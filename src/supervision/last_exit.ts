@@ -39,9 +39,12 @@ export function unseenExit(reason: keyof typeof unseenEnds): LastExit {
   return { return_code: null, signal: null, at: Date.now(), reason, message: unseenEnds[reason] };
 }
 
+/** Ends that no restart policy is asked about: nobody wanted them, and the program had no part in them. */
+const endsForNow: ReadonlySet<LastExit['reason']> = new Set(['agent_stopped', 'host_rebooted', 'start_lost']);
+
 /** Whether a service that should run is started again when the agent starts, after it ended like this. */
 export function startsAgain(exit: LastExit | null): boolean {
-  return exit?.reason === 'agent_stopped' || exit?.reason === 'host_rebooted';
+  return exit !== null && endsForNow.has(exit.reason);
 }
 
 function describeEnd({ return_code, signal }: ExitStatus): string {

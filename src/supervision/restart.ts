@@ -45,7 +45,7 @@ export function afterExit(ended: EndedInstance): NextStep {
   if (policy === 'never' || (isWell && policy === 'on_failure')) return { next: 'rests' };
   const { limit, reset_after } = spec.restart;
   const recent = restarts.recent.filter((at) => at > now - milliseconds(limit.within));
-  if (limit.count !== null && recent.length >= limit.count) {
+  if (limit.count !== 'unlimited' && recent.length >= limit.count) {
     const retry_at = limit.retry_after === null ? null : now + milliseconds(limit.retry_after);
     return { next: 'fails', retry_at, restarts: { ...restarts, streak: 0, recent: [] } };
   }
@@ -66,7 +66,7 @@ export function waitBefore(
   random: number,
 ): number {
   const least = streak === 0 ? 0 : Math.min(leastWait * 2 ** (streak - 1), leastLongestWait);
-  const longest = Math.max(milliseconds(max), least);
-  const wait = Math.min(milliseconds(initial) * factor ** streak, longest);
-  return Math.round(Math.max(wait * (1 + jitter * (2 * random - 1)), least));
+  const first = milliseconds(initial);
+  const grown = first === 0 ? 0 : Math.min(first * factor ** streak, Math.max(milliseconds(max), least));
+  return Math.round(Math.max(grown * (1 + jitter * (2 * random - 1)), least));
 }

@@ -19,9 +19,18 @@ after(() => rmSync(folder, { recursive: true }));
 
 const posixOnly = { skip: process.platform === 'win32' ? 'Windows has other variables' : false };
 const account: Account = { switch_to: null, uid: 7, name: 'ann', home: '/home/ann', shell: '/bin/ksh' };
-const marker = { service: 'web', release: 3 };
+const marker = { service: 'web', release: 3, instance: 2 };
 const of = (parts: Partial<EnvironmentParts>) =>
-  buildEnvironment({ agentEnvironment: {}, passed: [], files: [], env: {}, account, marker, ...parts });
+  buildEnvironment({
+    agentEnvironment: {},
+    passed: [],
+    files: [],
+    env: {},
+    account,
+    marker,
+    port: null,
+    ...parts,
+  });
 
 test('a process gets its account, its marks and the standard directories', posixOnly, () => {
   assert.deepEqual(of({}), {
@@ -32,6 +41,7 @@ test('a process gets its account, its marks and the standard directories', posix
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     DAVIT_SERVICE: 'web',
     DAVIT_RELEASE: '3',
+    DAVIT_INSTANCE: '2',
   });
 });
 
@@ -131,7 +141,12 @@ test('a running process has exactly the environment that was built', posixOnly, 
   const foreign = Object.keys(seen).filter(
     (name) => !/^(PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|HOME|USER|LOGNAME|SHELL|GREETING|EMPTY)$/.test(name),
   );
-  assert.deepEqual(foreign.toSorted(), ['DAVIT_INSTANCE_ID', 'DAVIT_RELEASE', 'DAVIT_SERVICE']);
+  assert.deepEqual(foreign.toSorted(), [
+    'DAVIT_INSTANCE',
+    'DAVIT_INSTANCE_ID',
+    'DAVIT_RELEASE',
+    'DAVIT_SERVICE',
+  ]);
 });
 
 test('an environment file is read as Node reads .env files', () => {

@@ -1,30 +1,47 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ServiceState, serviceStates } from '../../src/contract/answers.ts';
+import { type InstanceState, instanceStates } from '../../src/contract/answers.ts';
 import { type LifecycleEvent, nextState } from '../../src/services/lifecycle.ts';
 
-const events: readonly LifecycleEvent[] = ['start', 'started', 'stop', 'pause', 'resume', 'ended'];
+const begins = ['start', 'waits', 'rests'] as const;
+const ends = ['ended', 'completed', 'backed_off', 'gave_up', 'waits'] as const;
 
-const possible: Readonly<Record<string, ServiceState>> = {
-  'stopped start': 'starting',
-  'starting started': 'running',
-  'starting stop': 'stopping',
-  'starting ended': 'stopped',
-  'running stop': 'stopping',
-  'running pause': 'paused',
-  'running ended': 'stopped',
-  'paused stop': 'stopping',
-  'paused resume': 'running',
-  'paused ended': 'stopped',
-  'stopping ended': 'stopped',
+/** What can happen in each state; everything else is refused. */
+const possible: Readonly<Record<InstanceState, readonly LifecycleEvent[]>> = {
+  stopped: begins,
+  pending: begins,
+  backoff: begins,
+  failed: begins,
+  completed: begins,
+  starting: [...ends, 'started', 'stop'],
+  running: [...ends, 'stop', 'pause'],
+  paused: [...ends, 'stop', 'resume'],
+  stopping: ends,
 };
 
-for (const state of serviceStates) {
-  for (const event of events) {
-    const next = possible[`${state} ${event}`];
-    test(next ? `${event} takes a ${state} service to ${next}` : `${event} is refused while ${state}`, () => {
-      if (next) assert.equal(nextState(state, event), next);
-      else assert.throws(() => nextState(state, event), { code: 'state_conflict' });
-    });
+const follows: Readonly<Record<LifecycleEvent, InstanceState>> = {
+  start: 'starting',
+  started: 'running',
+  stop: 'stopping',
+  pause: 'paused',
+  resume: 'running',
+  ended: 'stopped',
+  completed: 'completed',
+  backed_off: 'backoff',
+  gave_up: 'failed',
+  waits: 'pending',
+  rests: 'stopped',
+};
+
+for (const state of instanceStates) {
+  for (const event of Object.keys(follows) as LifecycleEvent[]) {
+    const next = possible[state].includes(event) ? follows[event] : null;
+    test(
+      next ? `${event} takes a ${state} instance to ${next}` : `${event} is refused while ${state}`,
+      () => {
+        if (next) assert.equal(nextState(state, event), next);
+        else assert.throws(() => nextState(state, event), { code: 'state_conflict' });
+      },
+    );
   }
 }

@@ -12,14 +12,34 @@ const base = applyPatch(null, {
 test('a first patch is filled up with the defaults', () => {
   assert.deepEqual(applyPatch(null, { command: ['sleep', '1'] }), {
     command: ['sleep', '1'],
+    type: 'service',
     cwd: '/',
     env: {},
     env_file: [],
     user: null,
     group: null,
-    stop: { signal: 'SIGTERM', timeout: '5s' },
+    instances: 1,
+    port: null,
+    runner: 'direct',
     min_uptime: '1s',
+    ready_log: null,
+    readiness: null,
+    liveness: null,
+    restart: {
+      policy: null,
+      backoff: { initial: '500ms', max: '30s', factor: 2, jitter: 0.2 },
+      limit: { count: 5, within: '60s', retry_after: null },
+      reset_after: '60s',
+    },
+    success_exit_codes: [0],
+    schedule: null,
+    depends_on: {},
+    on_dependency_failure: 'wait',
+    stop: { signal: 'SIGTERM', timeout: '5s' },
+    limits: { memory: null, cpu: null, pids: null, open_files: null, enforcement: 'required' },
+    configs: [],
     logs: { max_size: '256MB', max_age: null, max_releases: null, compress: true },
+    rollout: { ready_timeout: '60s' },
   });
 });
 
@@ -54,4 +74,42 @@ test('what is patched stays as it was', () => {
 
 test('a spec is shown with the names of its variables and without their values', () => {
   assert.deepEqual(hideValues(base), { ...base, env: { A: '***', B: '***' } });
+});
+
+test('a probe is replaced as it stands: what another kind of it said is gone', () => {
+  const probed = applyPatch(base, { port: 80, readiness: { type: 'http', path: '/up', interval: '3s' } });
+  const { readiness } = applyPatch(probed, { readiness: { type: 'tcp' } });
+  assert.equal(readiness?.type, 'tcp');
+  assert.equal(readiness?.interval, '10s');
+  assert.equal('path' in readiness, false);
+  assert.equal(applyPatch(probed, { readiness: null }).readiness, null);
+});
+
+for (const [what, patch, message] of [
+  ['a schedule of something that never ends', { schedule: { cron: '@daily' } }, /schedule.*type: task/],
+  [
+    'a task that is always started again',
+    { type: 'task', restart: { policy: 'always' } },
+    /restart\.policy.*on_failure or never/,
+  ],
+  [
+    'several instances of a task with a schedule',
+    { type: 'task', schedule: { cron: '@daily' }, instances: 2 },
+    /instances.*must be 1/,
+  ],
+  ['a probe of a port where there is none', { readiness: { type: 'tcp' } }, /readiness\.port.*is missing/],
+  ['ports beyond the last one', { port: 65_535, instances: 2 }, /port.*65535/],
+  ['a dependency on something that no service is named', { depends_on: { 'No!': 'started' } }, /depends_on/],
+] as const) {
+  test(`${what} is refused, with what would be right`, () => {
+    assert.throws(() => applyPatch(base, patch as never), { code: 'invalid_request', message });
+  });
+}
+
+test('dependencies are merged name by name, and null takes one out', () => {
+  const dependent = applyPatch(base, { depends_on: { db: 'healthy', cache: 'started' } });
+  assert.deepEqual(applyPatch(dependent, { depends_on: { db: null, queue: 'completed' } }).depends_on, {
+    cache: 'started',
+    queue: 'completed',
+  });
 });

@@ -50,11 +50,11 @@ for (const [what, reason, status, code, message] of [
   });
 }
 
-test('only what ended with the agent or with the host is started again', () => {
+test('only what ended with the agent or with the host, or was never begun, is started again', () => {
   const status = { return_code: 1, signal: null };
   assert.equal(startsAgain(lastExit('agent_stopped', status, started)), true);
   assert.equal(startsAgain(unseenExit('host_rebooted')), true);
-  assert.equal(startsAgain(unseenExit('start_lost')), false);
+  assert.equal(startsAgain(unseenExit('start_lost')), true);
   for (const reason of ['exited', 'stopped', 'start_failed'] as const) {
     assert.equal(startsAgain(lastExit(reason, status, started)), false, reason);
   }
