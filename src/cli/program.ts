@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { type AgentActions, addAgent, addConfig } from './agent_command.ts';
+import { addApply } from './apply.ts';
 import { durationArgument } from './arguments.ts';
 import { addAudit } from './audit.ts';
 import { type Act, commandFrame } from './command.ts';
@@ -10,20 +11,27 @@ import { addDeploy } from './deploy.ts';
 import { addDoctor } from './doctor.ts';
 import { addEvents } from './events.ts';
 import { exitCode } from './exit_codes.ts';
+import { addExport, addSchema } from './export.ts';
 import { reportFailure } from './failure.ts';
+import { addHealth } from './health.ts';
 import { commonOptionsNote, helpLayout } from './help.ts';
 import { addInfo, addLogLevel, addVersion, versionText } from './info.ts';
+import { addInstances } from './instances.ts';
 import { addKeys } from './keys.ts';
 import { addDelete, addLifecycle, addSignal } from './lifecycle.ts';
 import { addLogs } from './logs.ts';
 import { addOrphans } from './orphans.ts';
+import { addPlan } from './plan.ts';
 import { addPs } from './processes.ts';
 import { addReleases, addRollback } from './releases.ts';
+import { addRuns } from './runs.ts';
+import { addScale } from './scale.ts';
 import { addStatus } from './status.ts';
 import { addSystemd } from './systemd.ts';
 import { type Environment, type Streams, Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
+import { addWhy } from './why.ts';
 
 /** Everything the command line touches outside of itself. */
 export interface CliOptions extends AgentActions, Streams {
@@ -41,7 +49,7 @@ const targetFlags = ['url', 'context', 'keyFile', 'caFile', 'certFile', 'certKey
 /** What `davit upgrade` finds out by itself: it is for the agent that a unit of this host runs. */
 const targetOfUnit = ['url', 'context', 'data'];
 /** Commands that ask no agent; a flag that names one would be ignored, so it is refused. */
-const withoutAgent = ['agent', 'check', 'token', 'systemd', 'completion', 'version'];
+const withoutAgent = ['agent', 'check', 'token', 'systemd', 'completion', 'version', 'schema'];
 
 const afterHelp = `
 The agent of this host is found by itself, and its admin key too where you may
@@ -126,15 +134,25 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   program.commandsGroup('Services:');
   addDeploy(program, act);
   addLifecycle(program, act);
+  addScale(program, act);
   addRollback(program, act);
   addSignal(program, act);
   addDelete(program, act);
   addConfigs(program, act);
+  program.commandsGroup('Declared services:');
+  addPlan(program, act);
+  addApply(program, act);
+  addExport(program, act);
+  addSchema(program, act);
   program.commandsGroup('What is and what was:');
   addStatus(program, act);
+  addWhy(program, act);
+  addInstances(program, act);
   addPs(program, act);
+  addHealth(program, act);
   addLogs(program, act);
   addReleases(program, act);
+  addRuns(program, act);
   addEvents(program, act);
   addAudit(program, act);
   program.commandsGroup('Access:');

@@ -4,8 +4,14 @@ import { argument, command, networkHost, pattern } from './text.ts';
 
 /** In every probe. A probe that fails `unhealthy_threshold` times in a row is unhealthy, and healthy again after `healthy_threshold`. */
 const timing = {
-  interval: duration.default('10s').describe('From the begin of one probe to the begin of the next.'),
-  timeout: duration.default('5s').describe('A probe that takes longer has failed.'),
+  interval: duration
+    .regex(/[1-9]/, 'must be more than zero')
+    .default('10s')
+    .describe('From the begin of one probe to the begin of the next; at least 100ms.'),
+  timeout: duration
+    .regex(/[1-9]/, 'must be more than zero')
+    .default('5s')
+    .describe('A probe that takes longer has failed.'),
   start_period: duration
     .default('0s')
     .describe('For so long after the start of an instance failures do not count, until the first success.'),
@@ -31,8 +37,17 @@ const address = {
   port,
 };
 
+/** What RFC 9110 allows in the value of a header, of the characters that are no longer ASCII those of Latin-1. */
+const headerValue = argument.regex(
+  /^[\t\x20-\x7e\x80-\xff]*$/,
+  'must hold nothing but printable characters, all of Latin-1, and tabs',
+);
+
 const headers = z
-  .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, 'must be the name of a header'), argument)
+  .record(
+    z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, 'must be the name of a header'),
+    headerValue,
+  )
   .refine((all) => Object.keys(all).length <= 100, 'must not hold more than 100 headers')
   .default({})
   .describe('Headers of the request. `${PORT}` and the like are filled in.');
@@ -55,7 +70,7 @@ const tls = z
 const path = z
   .string()
   .max(4096)
-  .regex(/^\/[^\s\p{Cc}]*$/u, 'must begin with / and hold no space')
+  .regex(/^\/[!-~]*$/, 'must begin with / and hold no space; write what is not ASCII as %C3%A4')
   .default('/');
 
 const httpProbe = z.strictObject({

@@ -62,6 +62,8 @@ export class HealthHistory {
   readonly #latest = new Map<string, Run>();
   readonly #new = new Set<Run>();
   readonly #grown = new Set<Run>();
+  /** When the last probe of all began. */
+  #newest = 0;
   #writeNew: NodeJS.Timeout | undefined;
   #writeGrown: NodeJS.Timeout | undefined;
 
@@ -97,6 +99,7 @@ export class HealthHistory {
   record(fact: ProbeFact): void {
     const key = `${fact.service} ${fact.instance} ${fact.kind}`;
     const latest = this.#latest.get(key);
+    this.#newest = fact.at;
     if (latest !== undefined && continues(latest, fact)) {
       grow(latest, fact);
       if (!this.#new.has(latest)) this.#grown.add(latest);
@@ -138,8 +141,9 @@ export class HealthHistory {
     this.#writeGrown = undefined;
     this.#flushNew();
     this.#write(this.#grown);
-    const past = Date.now() - longestRun;
-    for (const [key, { last }] of this.#latest) if (last.at < past) this.#latest.delete(key);
+    // Of probes that are no longer made.
+    for (const [key, { last }] of this.#latest)
+      if (last.at < this.#newest - longestRun) this.#latest.delete(key);
   }
 
   close(): void {

@@ -6,9 +6,11 @@ import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { Probe } from '../../src/contract/probe.ts';
+import { probeCheck } from '../../src/health/probe_check.ts';
 import { contents, makeCertificates } from '../cli/certificates.ts';
 import { until } from '../helpers/system.ts';
-import { ask, closedPort, listen } from './asking.ts';
+import { ask, closedPort, instanceAt, listen, probeOf } from './asking.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'davit-http-probe-'));
 const certificates = makeCertificates(folder);
@@ -172,7 +174,10 @@ test('whoever switches the protocol has answered 101, and the connection is clos
 
 test('a header that cannot be sent is a failure that says so', async (t) => {
   const port = await listen(t, createServer(answering(200)));
-  const { success, message } = await ask({ type: 'http', headers: { 'X-Probe': '語' } }, port);
+  const headers = { 'X-Probe': '語' };
+  assert.throws(() => probeOf({ type: 'http', headers }), /must hold nothing but printable characters/);
+  const probe = { ...probeOf({ type: 'http' }), headers } as Probe;
+  const { success, message } = await probeCheck(probe, instanceAt(port))(new AbortController().signal);
   assert.equal(success, false);
   assert.match(message, /cannot be asked: Invalid character in header content/);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { openDatabase } from '../../src/lib/database.ts';
 import { HealthHistory, type ProbeFact } from '../../src/services/health_history.ts';
@@ -13,7 +13,11 @@ const ten = 10_000;
 
 function databaseWith(t: TestContext, ...services: string[]): DatabaseSync {
   const folder = mkdtempSync(join(tmpdir(), 'davit-health-'));
-  const { database } = openDatabase({ file: join(folder, 'davit.db'), backups: join(folder, 'b'), migrations });
+  const { database } = openDatabase({
+    file: join(folder, 'davit.db'),
+    backups: join(folder, 'b'),
+    migrations,
+  });
   t.after(() => {
     database.close();
     rmSync(folder, { recursive: true });
