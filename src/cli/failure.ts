@@ -86,6 +86,8 @@ function advice({ code, fields }: DavitError, { client, argument }: Failed): str
       return [`More of what it wrote: davit logs ${safeText(argument)}`];
     case 'state_conflict':
       return ['See what is: davit status'];
+    case 'plan_outdated':
+      return ['See what would be done now: davit plan. Do it whatever it is: --force'];
     case 'too_many_requests':
       return [`Try again in ${safeText(String(fields['retry_after'] ?? 'a few'))} seconds.`];
     case 'context_not_found':

@@ -154,6 +154,7 @@ export const service = z
     spec: shownSpec,
     status: serviceStatus,
     created_at: time,
+    declared_in: z.string().nullable().optional().describe('The declaration that it is of; null: of none.'),
   })
   .meta({ id: 'Service' });
 export type Service = z.infer<typeof service>;

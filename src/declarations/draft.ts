@@ -9,7 +9,7 @@ import { dependencies } from '../contract/policies.ts';
 import { serviceId } from '../contract/scalars.ts';
 import { hiddenValue, type Spec, spec } from '../contract/spec.ts';
 import type { ErrorDetail } from '../lib/errors.ts';
-import { check, type Problem, pathText } from '../lib/validation.ts';
+import { check, closestName, type Problem, pathText } from '../lib/validation.ts';
 import { checkReferences, type Links } from '../supervision/references.ts';
 import { invalid, readDocument, type SourceDocument } from './document.ts';
 import { type Fields, isFields, mergeFields } from './merge.ts';
@@ -238,6 +238,8 @@ function withoutPlaceholders(env: Fields): Fields {
  */
 function withAdvice(problem: Problem, fields: Fields): Problem {
   const value = valueAt(fields, problem.path);
+  const meant = typeof value === 'string' ? meantOf(value, problem.message) : null;
+  if (meant !== null) return { ...problem, message: `${problem.message}; did you mean "${meant}"?` };
   const isBare = typeof value === 'number' || typeof value === 'boolean';
   if (!isBare || !problem.message.startsWith('must be string')) return problem;
   const quoted = check(spec, withValue(fields, problem.path, String(value)));
@@ -246,6 +248,15 @@ function withAdvice(problem: Problem, fields: Fields): Problem {
       ? quoted.problems.find(({ path }) => pathText(path) === pathText(problem.path))
       : undefined;
   return stillWrong ?? { ...problem, message: 'must be a string: write it in quotes' };
+}
+
+/** Which of the values that are listed was probably meant. */
+function meantOf(given: string, message: string): string | null {
+  if (!message.startsWith('must be one of')) return null;
+  return closestName(
+    given,
+    Array.from(message.matchAll(/"([^"]+)"/g), ([, name = '']) => name),
+  );
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

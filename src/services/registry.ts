@@ -122,8 +122,14 @@ export class Registry {
   }
 
   show(id: string): ShownService {
-    const created_at = new Date(this.get(id).created_at).toISOString();
-    return { id, spec: hideValues(this.spec(id)), status: this.status(id), created_at };
+    const { created_at, declared_in } = this.get(id);
+    return {
+      id,
+      spec: hideValues(this.spec(id)),
+      status: this.status(id),
+      created_at: new Date(created_at).toISOString(),
+      declared_in,
+    };
   }
 
   /** Registers a service with its first release. Throws `service_exists`. */

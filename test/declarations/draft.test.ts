@@ -176,6 +176,12 @@ test('*** where there is nothing to keep is refused', () => {
   );
 });
 
+test('a word that is one of several is told with the one that was meant', () => {
+  assert.deepEqual(complaints('services:\n  web: {command: x, restart: {policy: on-failure}}\n'), [
+    '2:39: services.web.restart.policy: must be one of "always"|"on_failure"|"never"; did you mean "on_failure"?',
+  ]);
+});
+
 test('a value is never repeated: it may be a secret', () => {
   const [complaint = ''] = complaints('services:\n  web: {command: x, env: {KEY: [hunter2]}}\n');
   assert.match(complaint, /services\.web\.env\.KEY: must be string/);
