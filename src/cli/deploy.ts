@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import type { OperationResult } from '../contract/answers.ts';
+import { dependencyCondition } from '../contract/policies.ts';
+import { serviceId } from '../contract/scalars.ts';
 import type { SpecPatch } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import {
@@ -12,6 +14,7 @@ import {
   servicePath,
   signalArgument,
   sizeArgument,
+  wholeNumber,
 } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { examples } from './help.ts';
@@ -29,6 +32,17 @@ export interface DeployOptions {
   readonly stopTimeout?: string;
   readonly minUptime?: string;
   readonly maxLogSize?: string;
+  readonly port?: number | 'auto';
+  readonly instances?: number;
+  readonly healthHttp?: string;
+  readonly restart?: string;
+  readonly dependsOn?: readonly string[];
+  readonly task?: boolean;
+  readonly schedule?: string;
+  readonly timeZone?: string;
+  readonly memory?: string;
+  readonly cpu?: number;
+  readonly runner?: string;
   readonly file?: string;
   readonly unset?: readonly string[];
 }
@@ -53,6 +67,33 @@ export function addDeploy(program: Command, act: Act): void {
     .addOption(listOption('--env-file <file>', "a file of KEY=value lines on the agent's host; repeatable"))
     .option('--user <name>', 'name or number to run as')
     .option('--group <name>', "name or number; default: the user's own")
+    .option('--port <port>', 'given to it as PORT: a number, or auto for a free one', portArgument)
+    .option('--instances <number>', 'how many run of it (default: 1)', wholeNumber())
+    .option('--health-http <path>', 'it is ready once a GET of this path on its port succeeds')
+    .addOption(
+      new Option('--restart <policy>', 'which ends are followed by a restart').choices([
+        'always',
+        'on_failure',
+        'never',
+      ]),
+    )
+    .addOption(
+      listOption(
+        '--depends-on <service[:condition]>',
+        `what must be there first: ${dependencyCondition.options.join(', ')}; repeatable`,
+      ),
+    )
+    .option('--task', 'it is to end, and has completed when it ends well')
+    .option('--schedule <cron>', 'when it runs, such as "0 3 * * *"; makes it a task')
+    .option('--time-zone <zone>', "that of the schedule (default: the host's)")
+    .option('--memory <size>', 'how much its processes may hold together', sizeArgument)
+    .option('--cpu <number>', 'how many cores they may use, such as 0.5', coresArgument)
+    .addOption(
+      new Option('--runner <runner>', 'what runs it: the agent, or a unit of systemd').choices([
+        'direct',
+        'systemd',
+      ]),
+    )
     .option('--stop-signal <signal>', 'what asks it to end (default: SIGTERM)', signalArgument)
     .option(
       '--stop-timeout <duration>',
@@ -68,6 +109,9 @@ export function addDeploy(program: Command, act: Act): void {
       examples([
         'davit deploy web -- node server.js --port 3000',
         'davit deploy web --command "cd /opt/web && exec node server.js"',
+        'davit deploy web --port auto --instances 3 --health-http /ok -- ./web',
+        'davit deploy worker --depends-on db:healthy --memory 512MB -- ./worker',
+        'davit deploy backup --schedule "0 3 * * *" --time-zone UTC -- ./backup',
         'davit deploy web --cwd /opt/web --user www --env PORT=3000 -- node server.js',
         'API_TOKEN=… davit deploy web --env API_TOKEN -- node server.js',
         'davit deploy web --file web.yaml',
@@ -113,6 +157,15 @@ export function deployBody(
     stop: given({ signal: options.stopSignal, timeout: options.stopTimeout }),
     min_uptime: options.minUptime,
     logs: given({ max_size: options.maxLogSize }),
+    port: options.port,
+    instances: options.instances,
+    readiness: options.healthHttp === undefined ? undefined : { type: 'http', path: options.healthHttp },
+    restart: given({ policy: options.restart }),
+    depends_on: options.dependsOn === undefined ? undefined : dependencies(options.dependsOn),
+    type: options.task || options.schedule !== undefined ? 'task' : undefined,
+    schedule: schedule(options),
+    limits: given({ memory: options.memory, cpu: options.cpu }),
+    runner: options.runner,
   };
   return (options.unset ?? []).reduce(unset, given(fields) ?? {}) as SpecPatch;
 }
@@ -135,6 +188,38 @@ function variables(pairs: readonly string[], environment: Environment): Record<s
     );
   });
   return Object.fromEntries(entries);
+}
+
+function dependencies(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = '', condition = 'started', ...more] = pair.split(':');
+      const isRight = serviceId.safeParse(name).success && dependencyCondition.safeParse(condition).success;
+      if (isRight && more.length === 0) return [name, condition];
+      const known = dependencyCondition.options.join(', ');
+      throw new DavitError(
+        'usage',
+        `--depends-on ${pair}: must be SERVICE or SERVICE:CONDITION, of which there are ${known}`,
+      );
+    }),
+  );
+}
+
+function schedule({ schedule: cron, timeZone }: DeployOptions): Fields | undefined {
+  if (cron === undefined && timeZone !== undefined)
+    throw new DavitError('usage', '--time-zone needs --schedule');
+  return cron === undefined ? undefined : given({ cron, time_zone: timeZone });
+}
+
+function portArgument(value: string): number | 'auto' {
+  if (value === 'auto') return value;
+  if (/^\d{1,5}$/.test(value) && Number(value) >= 1 && Number(value) <= 65_535) return Number(value);
+  throw new InvalidArgumentError('must be a port from 1 to 65535, or auto');
+}
+
+function coresArgument(value: string): number {
+  if (/^\d{1,4}(\.\d{1,3})?$/.test(value) && Number(value) >= 0.01) return Number(value);
+  throw new InvalidArgumentError('must be a number of cores, such as 0.5 or 2');
 }
 
 function account(name: string | undefined): string | number | undefined {

@@ -29,6 +29,11 @@ export function since(time: string): string {
   return age(Date.now() - Date.parse(time));
 }
 
+/** How long it is until then. */
+export function until(time: string): string {
+  return age(Date.parse(time) - Date.now());
+}
+
 /** A time without its fraction of a second. */
 export function moment(time: string): string {
   return time.replace(/\.\d+/, '');
@@ -43,10 +48,15 @@ export function commandText(command: Command): string {
 export function stateText(terminal: Terminal, state: string): string {
   const styles: Readonly<Record<ServiceState, 'green' | 'yellow' | 'red'>> = {
     running: 'green',
+    completed: 'green',
+    scheduled: 'green',
+    pending: 'yellow',
     starting: 'yellow',
     stopping: 'yellow',
     paused: 'yellow',
+    backoff: 'yellow',
     stopped: 'red',
+    failed: 'red',
   };
   return Object.hasOwn(styles, state) ? terminal.style(styles[state as ServiceState], state) : state;
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { BatchResult, OperationResult } from '../contract/answers.ts';
 import { DavitError } from '../lib/errors.ts';
-import { serviceArgument, serviceArguments, servicePath, signalArgument } from './arguments.ts';
+import { serviceArgument, serviceArguments, servicePath, signalArgument, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { exitCode, exitCodeOfStatus } from './exit_codes.ts';
 import { examples } from './help.ts';
-import { operationText } from './operation.ts';
+import { operationText, stopTrouble } from './operation.ts';
 import { safeText } from './text.ts';
 
 type Operation = 'start' | 'stop' | 'restart' | 'pause' | 'resume' | 'delete';
@@ -31,10 +31,22 @@ const descriptions: Readonly<Record<Operation, string>> = {
 /** start, stop, restart, pause, resume: each takes one service or several. */
 export function addLifecycle(program: Command, act: Act): void {
   for (const operation of ['start', 'stop', 'restart', 'pause', 'resume'] as const) {
-    addOperation(program, operation).action(
-      act((run: Run, _options: object, services: string[]) => operate(run, operation, services)),
-    );
+    if (operation === 'restart') addRestart(program, act);
+    else
+      addOperation(program, operation).action(
+        act((run: Run, _options: object, services: string[]) => operate(run, operation, services)),
+      );
   }
+}
+
+function addRestart(program: Command, act: Act): void {
+  addOperation(program, 'restart')
+    .option('--instance <number>', 'only that instance of one service', wholeNumber())
+    .action(
+      act((run: Run, { instance }: { instance?: number }, services: string[]) =>
+        instance === undefined ? operate(run, 'restart', services) : restartInstance(run, instance, services),
+      ),
+    );
 }
 
 export function addDelete(program: Command, act: Act): void {
@@ -83,6 +95,18 @@ async function deleteServices(run: Run, { yes }: { yes?: boolean }, services: st
     }
   }
   return await operate(run, 'delete', services);
+}
+
+async function restartInstance(
+  { agent, terminal, json }: Run,
+  instance: number,
+  [service = '', ...more]: readonly string[],
+): Promise<void> {
+  if (more.length > 0) throw new DavitError('usage', '--instance is for one service');
+  const path = servicePath(service, `/instances/${instance}/restart`);
+  const result = await agent().post<OperationResult>(path);
+  if (json) terminal.json(result);
+  else terminal.print(`${safeText(result.service)}: ${safeText(result.message)}${stopTrouble(result)}`);
 }
 
 /** One service is called by its own route, several in one batch. */

@@ -2,7 +2,8 @@ import type { OperationResult, StopReport } from '../contract/answers.ts';
 import { safeText } from './text.ts';
 
 /** What an operation did, as one line, and one more for each thing that somebody should know. */
-export function operationText({ service, status, release, pid, stop, message }: OperationResult): string {
+export function operationText(result: OperationResult): string {
+  const { service, status, release, pid, stop, message } = result;
   const name = safeText(service);
   switch (status) {
     case 'stopped':
@@ -11,14 +12,22 @@ export function operationText({ service, status, release, pid, stop, message }: 
         : `${name}: stopped${stopText(stop)}`;
     case 'deleted':
       return `${name}: deleted${stop === undefined ? '' : stopText(stop)}`;
+    case 'scaled':
+    case 'waiting':
+      return `${name}: ${safeText(message)}${stopTrouble(result)}`;
     case 'paused':
     case 'resumed':
       return `${name}: ${status}`;
     default: {
       const of = pid === undefined ? `release ${release}` : `release ${release} as pid ${pid}`;
-      return `${name}: ${safeText(status).replaceAll('_', ' ')}, ${of}${stop === undefined ? '' : trouble(stop)}`;
+      return `${name}: ${safeText(status).replaceAll('_', ' ')}, ${of}${stopTrouble(result)}`;
     }
   }
+}
+
+/** What of the stop within an operation somebody should know, a line for each. */
+export function stopTrouble({ stop }: OperationResult): string {
+  return stop === undefined ? '' : trouble(stop);
 }
 
 /** How a process ended, when that was not simply by the signal asked for. */

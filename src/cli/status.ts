@@ -4,7 +4,7 @@ import type { Service, ServiceList, ServiceStatus } from '../contract/answers.ts
 import { serviceArgument, servicePath } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { exitCode } from './exit_codes.ts';
-import { commandText, moment, since, stateText } from './format.ts';
+import { commandText, moment, since, stateText, until } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, facts, table } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -80,12 +80,16 @@ async function look({ agent, terminal }: Run, service?: string): Promise<Look> {
 
 function serviceTable(services: readonly Service[], terminal: Terminal): string {
   if (services.length === 0) return 'There are no services. Deploy one: davit deploy web -- node server.js';
+  const hasSchedules = services.some(({ status }) => status.next_run !== null);
   const columns: Column[] = [
     { title: 'SERVICE' },
     { title: 'STATE', paint: (state) => stateText(terminal, state) },
+    { title: 'READY', dropAt: 6 },
     { title: 'PID', dropAt: 2 },
     { title: 'RELEASE', dropAt: 1 },
+    { title: 'RESTARTS', dropAt: 4 },
     { title: 'UPTIME', dropAt: 3 },
+    ...(hasSchedules ? [{ title: 'NEXT RUN', dropAt: 5 }] : []),
     { title: 'COMMAND', isFlexible: true },
   ];
   const rows = services
@@ -93,9 +97,12 @@ function serviceTable(services: readonly Service[], terminal: Terminal): string 
     .map(({ id, spec, status }) => [
       id,
       status.status,
+      `${status.instances.ready}/${status.instances.wanted}`,
       status.pid === undefined ? '-' : String(status.pid),
       String(status.release),
+      String(status.restarts),
       status.pid === undefined || status.start_time === undefined ? '-' : since(status.start_time),
+      ...(hasSchedules ? [status.next_run === null ? '-' : `in ${until(status.next_run)}`] : []),
       commandText(status.command ?? spec.command),
     ]);
   return table(columns, rows, terminal.columns);
@@ -105,6 +112,19 @@ function serviceDetails({ id, spec, status, created_at }: Service, terminal: Ter
   const list = facts([
     ['pid', status.pid?.toString()],
     ['release', String(status.release)],
+    ['instances', instancesText(status)],
+    ['restarts', status.restarts === 0 ? undefined : String(status.restarts)],
+    ['schedule', scheduleText(spec.schedule)],
+    [
+      'next run',
+      status.next_run === null ? undefined : `${moment(status.next_run)} (in ${until(status.next_run)})`,
+    ],
+    [
+      'depends on',
+      Object.entries(spec.depends_on)
+        .map(([id, condition]) => `${id} (${condition})`)
+        .join(', ') || undefined,
+    ],
     ['command', commandText(status.command ?? spec.command)],
     ['cwd', spec.cwd],
     [
@@ -128,6 +148,18 @@ function serviceDetails({ id, spec, status, created_at }: Service, terminal: Ter
     ? ` for ${since(String(status.start_time))}, since ${moment(String(status.start_time))}`
     : '';
   return `${terminal.style('bold', safeText(id))} is ${stateText(terminal, safeText(status.status))}${safeText(age)}\n${list}`;
+}
+
+/** Where there is one and it runs, that says nothing. */
+function instancesText({ instances: { wanted, running, ready }, status }: ServiceStatus): string | undefined {
+  if (wanted === 1 && (ready === 1 || status !== 'running')) return undefined;
+  return `${running} of ${wanted} running, ${ready} ready`;
+}
+
+function scheduleText(schedule: Service['spec']['schedule']): string | undefined {
+  if (schedule === null) return undefined;
+  const { cron, time_zone, overlap } = schedule;
+  return `${cron} (${time_zone ?? "the host's time zone"}), overlap: ${overlap}`;
 }
 
 function endText({ end_time, return_code, signal }: ServiceStatus): string | undefined {

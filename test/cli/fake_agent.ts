@@ -102,6 +102,9 @@ export function shownService(
       release: 3,
       wanted: 'running',
       restart_required: false,
+      instances: { wanted: 1, running: 1, ready: 1 },
+      restarts: 0,
+      next_run: null,
       ...status,
     },
   };

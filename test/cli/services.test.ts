@@ -48,6 +48,40 @@ test('flags become a patch of the spec that names nothing else', () => {
   assert.deepEqual(deployBody({ command: 'a && b' }, [], {}, true), { command: 'a && b' });
 });
 
+test('what is new about a service has flags too', () => {
+  assert.deepEqual(
+    deployBody(
+      {
+        port: 'auto',
+        instances: 3,
+        healthHttp: '/ok',
+        restart: 'on_failure',
+        dependsOn: ['db:healthy', 'cache'],
+        memory: '512MB',
+        cpu: 0.5,
+        runner: 'systemd',
+      },
+      [],
+      {},
+      true,
+    ),
+    {
+      port: 'auto',
+      instances: 3,
+      readiness: { type: 'http', path: '/ok' },
+      restart: { policy: 'on_failure' },
+      depends_on: { db: 'healthy', cache: 'started' },
+      limits: { memory: '512MB', cpu: 0.5 },
+      runner: 'systemd',
+    },
+  );
+  assert.deepEqual(deployBody({ task: true }, [], {}, true), { type: 'task' });
+  assert.deepEqual(deployBody({ schedule: '@daily', timeZone: 'Europe/Berlin' }, [], {}, true), {
+    type: 'task',
+    schedule: { cron: '@daily', time_zone: 'Europe/Berlin' },
+  });
+});
+
 test('a relative path is meant where the agent sees the same files, and nowhere else', () => {
   assert.equal(deployBody({ cwd: '.' }, [], {}, true).cwd, process.cwd());
   assert.equal(deployBody({ cwd: '.' }, [], {}, false).cwd, '.');
@@ -108,7 +142,18 @@ for (const [words, expected] of [
   [['deploy', 'web', '--file', 'none.yaml'], /none\.yaml cannot be read: ENOENT/],
   [['deploy', '../etc'], /must be 1 to 63 characters/],
   [['deploy', 'web', '--stop-timeout', '5'], /must be a duration with a unit/],
-  [['deploy', 'web', '--port', '1'], /unknown option '--port'/],
+  [['deploy', 'web', '--colour', '1'], /unknown option '--colour'/],
+  [['deploy', 'web', '--port', '70000'], /must be a port from 1 to 65535, or auto/],
+  [['deploy', 'web', '--instances', '0'], /must be a whole number, at least 1/],
+  [['deploy', 'web', '--restart', 'no'], /Allowed choices are always, on_failure, never/],
+  [['deploy', 'web', '--cpu', 'two'], /must be a number of cores/],
+  [['deploy', 'web', '--memory', '5'], /must be a size with a unit/],
+  [['deploy', 'web', '--depends-on', 'db:up', '--', 'x'], /must be SERVICE or SERVICE:CONDITION, .* healthy/],
+  [['deploy', 'web', '--time-zone', 'UTC', '--', 'x'], /--time-zone needs --schedule/],
+  [['scale', 'web', '0'], /must be a whole number, at least 1/],
+  [['scale', 'web'], /missing required argument 'number'/],
+  [['restart', 'web', 'api', '--instance', '1'], /--instance is for one service/],
+  [['why', '../web'], /must be 1 to 63 characters/],
   [['deploy'], /missing required argument 'service'/],
   [['deplyo', 'web'], /unknown command 'deplyo'\n\(Did you mean deploy\?\)/],
   [['stop', 'web', '--', 'x'], /davit stop takes nothing after --/],

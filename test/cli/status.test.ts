@@ -13,7 +13,12 @@ afterEach(() => person[Symbol.dispose]());
 const escape_ = '\u001b';
 const services = [
   shownService('web', {}, 'node /opt/web/server.js --port 3000 --log-format json --workers 4'),
-  shownService('api', { status: 'stopped', pid: undefined, start_time: undefined } as never),
+  shownService('api', {
+    status: 'stopped',
+    pid: undefined,
+    start_time: undefined,
+    instances: { wanted: 1, running: 0, ready: 0 },
+  } as never),
 ];
 
 function answer(path: string): unknown {
@@ -29,9 +34,9 @@ test('the table has every service, sorted, uncut where nobody looks at it', asyn
   assert.equal(
     out,
     [
-      'SERVICE  STATE    PID   RELEASE  UPTIME  COMMAND',
-      'api      stopped  -     3        -       sleep 1000',
-      'web      running  4711  3        1h 2m   node /opt/web/server.js --port 3000 --log-format json --workers 4',
+      'SERVICE  STATE    READY  PID   RELEASE  RESTARTS  UPTIME  COMMAND',
+      'api      stopped  0/1    -     3        0         -       sleep 1000',
+      'web      running  1/1    4711  3        0         1h 2m   node /opt/web/server.js --port 3000 --log-format json --workers 4',
       '',
     ].join('\n'),
   );
@@ -73,6 +78,46 @@ test('one service is shown in detail, and the exit code tells whether it runs', 
   assert.match(api.out, /^api is stopped\n/);
 });
 
+test('instances, restarts and the next run of a schedule are shown where they say something', async () => {
+  const many = shownService('many', { instances: { wanted: 3, running: 3, ready: 2 }, restarts: 4 });
+  const base = shownService('nightly', {
+    status: 'scheduled',
+    next_run: new Date(Date.now() + 3_725_000).toISOString(),
+  });
+  const schedule = { cron: '0 3 * * *', time_zone: 'Europe/Berlin', overlap: 'queue' } as const;
+  const nightly = { ...base, spec: { ...base.spec, schedule, depends_on: { db: 'healthy' as const } } };
+  const all = { services: [many, nightly] };
+  await using agent = await fakeAgent(({ path }) =>
+    path.endsWith('/many') ? many : path.endsWith('/nightly') ? nightly : all,
+  );
+  agent.describeIn(person.path('data'));
+  const { out } = await person.davit(['status']);
+  assert.match(out, /^SERVICE +STATE +READY +PID +RELEASE +RESTARTS +UPTIME +NEXT RUN +COMMAND\n/);
+  assert.match(out, /\nmany +running +2\/3 +4711 +3 +4 +1h 2m +- +sleep 1000\n/);
+  assert.match(out, /\nnightly +scheduled +1\/1 .* in 1h 2m +sleep 1000\n/);
+  const details = await person.davit(['status', 'many']);
+  assert.match(details.out, /\ninstances: +3 of 3 running, 2 ready\nrestarts: +4\n/);
+  const { out: task } = await person.davit(['status', 'nightly']);
+  assert.match(task, /\nschedule: +0 3 \* \* \* \(Europe\/Berlin\), overlap: queue\n/);
+  assert.match(task, /\nnext run: +\S+Z \(in 1h 2m\)\ndepends on: +db \(healthy\)\n/);
+});
+
+for (const [state, colour] of [
+  ['failed', 31],
+  ['stopped', 31],
+  ['backoff', 33],
+  ['pending', 33],
+  ['completed', 32],
+  ['scheduled', 32],
+] as const) {
+  test(`${state} has the colour that tells whether somebody should look`, async () => {
+    await using agent = await fakeAgent(() => ({ services: [shownService('web', { status: state })] }));
+    agent.describeIn(person.path('data'));
+    const { out } = await person.onTerminal(['status'], 120);
+    assert.ok(out.includes(`${escape_}[${colour}m${state}${escape_}[39m`), out);
+  });
+}
+
 test('JSON is what the agent answered', async () => {
   await using agent = await fakeAgent(({ path }) => answer(path));
   agent.describeIn(person.path('data'));
@@ -104,7 +149,7 @@ test('--watch redraws on a screen of its own, and Ctrl-C gives the terminal back
   agent.describeIn(person.path('data'));
   const child = person.startOnTerminal(['status', '--watch'], 80);
   const ending = ended(child);
-  await written(child, 'stdout', /running\S* +4711 +2 /);
+  await written(child, 'stdout', /running\S* +1\/1 +4711 +2 /);
   child.stdin?.write('\u0003');
   const { code, out } = await ending;
   assert.equal(code, 130);

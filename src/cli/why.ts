@@ -1,0 +1,119 @@
+import type { Command } from 'commander';
+import type { ServiceState } from '../contract/answers.ts';
+import type { Why, WhyStep } from '../contract/why.ts';
+import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
+import type { Act, Run } from './command.ts';
+import { moment, stateText } from './format.ts';
+import { examples } from './help.ts';
+import type { Terminal } from './terminal.ts';
+import { safeText } from './text.ts';
+
+interface WhyOptions {
+  readonly instance?: number;
+  readonly limit?: number;
+  readonly lines?: number;
+}
+
+export function addWhy(program: Command, act: Act): void {
+  program
+    .command('why')
+    .description('Tell why a service is in the state that it is in: what led to it, newest first.')
+    .argument('<service>', 'the service', serviceArgument)
+    .option('--instance <number>', 'only what led to the state of that instance', wholeNumber())
+    .option('--limit <number>', 'how many events at most (default: 20)', wholeNumber())
+    .option('-n, --lines <number>', 'how many of its last log lines (default: 10)', wholeNumber(0))
+    .addHelpText('after', examples(['davit why web', 'davit why web --instance 2', 'davit why web --json']))
+    .action(act(tellWhy));
+}
+
+async function tellWhy(
+  { agent, terminal, json }: Run,
+  { instance, limit, lines }: WhyOptions,
+  service: string,
+): Promise<void> {
+  const why = await agent().get<Why>(servicePath(service, '/why'), { instance, limit, lines });
+  if (json) return terminal.json(why);
+  const parts = [headText(why, terminal), chainText(why, terminal), beforeText(why, terminal)];
+  terminal.print([...parts, linesText(why, terminal), nextText(why, terminal)].filter(Boolean).join('\n\n'));
+}
+
+function headText({ service, state, sentence }: Why, terminal: Terminal): string {
+  const name = terminal.style('bold', safeText(service));
+  const begin = `${service} is ${state}`;
+  const rest = sentence.startsWith(begin) ? sentence.slice(begin.length) : `. ${sentence}`;
+  return `${name} is ${stateText(terminal, safeText(state))}${safeText(rest)}`;
+}
+
+function chainText({ chain, chain_ends }: Why, terminal: Terminal): string {
+  if (chain.length === 0) return 'Nothing is known of how it came to that: its events are not kept any more.';
+  const steps = chain.map((step, index) => stepText(step, index === 0 ? '' : '← ', terminal));
+  const end = endings[chain_ends];
+  return ['What led to it, newest first:', ...steps, ...(end === null ? [] : [`  ← ${end}`])].join('\n');
+}
+
+const endings: Readonly<Record<Why['chain_ends'], string | null>> = {
+  begin: null,
+  hidden: 'something that happened to another service, which this key may not read',
+  forgotten: 'an event that is not kept any more',
+  limit: 'there is more: --limit',
+};
+
+function beforeText({ before }: Why, terminal: Terminal): string {
+  if (before.length === 0) return '';
+  return ['Before that:', ...before.map((step) => stepText(step, '', terminal))].join('\n');
+}
+
+function stepText({ event, sentence }: WhyStep, mark: string, terminal: Terminal): string {
+  const isBad = /failed|exited|unhealthy|not_ready/.test(event.type);
+  const text = isBad ? terminal.style('red', safeText(sentence)) : safeText(sentence);
+  return `  ${terminal.style('dim', safeText(moment(event.time)))}  ${mark}${text}`;
+}
+
+function linesText({ instance, release, last_lines }: Why, terminal: Terminal): string {
+  if (last_lines === null) return 'What it wrote last cannot be read now.';
+  if (last_lines.length === 0) return '';
+  const of = instance === null ? `release ${release}` : `instance ${instance} (release ${release})`;
+  return [`The last lines of ${of}:`, ...last_lines.map(({ line }) => `  ${terminal.logLine(line)}`)].join(
+    '\n',
+  );
+}
+
+function nextText(why: Why, terminal: Terminal): string {
+  const commands = nextCommands(why);
+  const width = Math.max(...commands.map(([command]) => command.length));
+  const lines = commands.map(
+    ([command, purpose]) => `  ${safeText(command.padEnd(width))}  ${terminal.style('dim', purpose)}`,
+  );
+  return ['What to do next:', ...lines].join('\n');
+}
+
+type Advice = readonly [command: string, purpose: string];
+
+/** What one would do about it, or look at. */
+function nextCommands({ service, state, instance, chain }: Why): Advice[] {
+  const one = instance === null ? '' : ` --instance ${instance}`;
+  const logs: Advice = [`davit logs ${service}${one}`, 'all that it wrote'];
+  const start: Advice = [`davit start ${service}`, 'start it again'];
+  const rollback: Advice = [`davit rollback ${service}`, 'go back to the last good release'];
+  const others = [...new Set(chain.map(({ event }) => event.service))]
+    .filter((other): other is string => other !== null && other !== service)
+    .map((other): Advice => [`davit why ${other}`, `why ${other} is as it is`]);
+  const byState: Readonly<Record<ServiceState, readonly Advice[]>> = {
+    failed: [logs, start, rollback],
+    backoff: [logs, rollback, [`davit stop ${service}`, 'end the attempts']],
+    pending: [[`davit status ${service}`, 'what it depends on']],
+    starting: [logs],
+    running: [[`davit instances ${service}`, 'each instance with its health'], logs],
+    paused: [[`davit resume ${service}`, 'let it go on']],
+    stopping: [[`davit ps ${service}`, 'what of it still runs']],
+    stopped: [start, logs],
+    completed: [[`davit runs ${service}`, 'its runs'], logs],
+    scheduled: [
+      [`davit runs ${service}`, 'its runs'],
+      [`davit start ${service}`, 'run it now'],
+    ],
+  };
+  const isTried = chain.some(({ event }) => event.type === 'deployment.failed');
+  const releases: Advice[] = isTried ? [[`davit releases ${service}`, 'what was tried']] : [];
+  return [...others, ...(byState[state] ?? [logs]), ...releases];
+}
