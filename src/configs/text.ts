@@ -2,7 +2,7 @@ import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import { unusable } from './file_access.ts';
 
 /** How long a comparison may take, in milliseconds: nothing else is done meanwhile. */
-const diffTimeout = 200;
+const diffTimeout = 100;
 
 /** One side of a comparison. */
 export interface Side {

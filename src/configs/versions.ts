@@ -26,7 +26,7 @@ interface Index {
 }
 
 /** How many versions of a file are kept; the oldest go first. */
-export const keptVersions = 20;
+const keptVersions = 20;
 /** Of how many files of a service: those that its spec names, and some that earlier specs named. */
 const keptFiles = 200;
 const indexName = 'index.json';

@@ -19,7 +19,7 @@ export const configFile = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'A command that must end with 0 before the file is replaced. `${FILE}` is the new content; it runs as the service does. null: none.',
+      `A command that must end with 0 before the file is replaced. \`\${FILE}\` is the new content; it runs as the service does. null: none.`,
     ),
   reload: z
     .enum(['restart', 'signal', 'none'])

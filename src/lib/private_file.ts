@@ -25,8 +25,7 @@ export function writePrivateFile(file: string, content: string | Uint8Array): vo
   syncDirectory(dirname(file));
 }
 
-/** Makes what was renamed in a directory outlast a power cut. */
-export function syncDirectory(directory: string): void {
+function syncDirectory(directory: string): void {
   if (process.platform === 'win32') return;
   const descriptor = openSync(directory, constants.O_RDONLY);
   try {

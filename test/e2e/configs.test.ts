@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -379,3 +380,42 @@ test('a service of another user reads and replaces only what that user may', {
   assert.equal((await agent.call('PUT', `${other}/linked`, { content: 'x' })).body.code, 'config_unusable');
   assert.ok(!existsSync('/etc/davit-owned'));
 });
+
+for (const user of isRoot ? [null, 'nobody'] : [null]) {
+  test(`an agent that is killed at any moment leaves one content or the other, whole (${user ?? 'own user'})`, async () => {
+    const data = join(folder, 'data');
+    const conf = join(folder, 'conf');
+    mkdirSync(conf);
+    chmodSync(folder, 0o755);
+    if (user !== null) chownSync(conf, 65_534, 65_534);
+    const file = join(conf, 'app.conf');
+    const api = '/api/v1/services/web/configs/app';
+    const first = await startAgent({ data });
+    const configs = [{ name: 'app', path: file, reload: 'none' }];
+    await first.call('POST', '/api/v1/services', { id: 'web', command: 'sleep 1000', user, configs });
+    await first.call('PUT', api, { content: 'start' });
+    const contents = new Set(['start']);
+    let running = first;
+    for (let round = 0; round < 4; round++) {
+      const asked: Promise<unknown>[] = [];
+      for (let n = 0; n < 5; n++) {
+        const content = `${round}.${n} `.repeat(50_000);
+        contents.add(content);
+        asked.push(running.call('PUT', api, { content }).catch(() => null));
+      }
+      await until('one of them is written', () => readFileSync(file, 'utf8').startsWith(`${round}.`));
+      await running.end('SIGKILL');
+      await Promise.all(asked);
+      assert.ok(contents.has(readFileSync(file, 'utf8')), 'the file is whole');
+      running = await startAgent({ data });
+      const { status, body } = await running.call('GET', `${api}/versions`);
+      assert.equal(status, 200, JSON.stringify(body));
+      for (const { version } of body.versions)
+        assert.ok(contents.has((await running.call('GET', `${api}/versions/${version}`)).body.content));
+    }
+    const { status } = await running.call('PUT', api, { content: 'end' });
+    assert.equal(status, 200);
+    await until('only the file is there', () => readdirSync(conf).join() === 'app.conf');
+    await running[Symbol.asyncDispose]();
+  });
+}
