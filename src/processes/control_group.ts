@@ -185,10 +185,10 @@ export class ControlGroups {
 function moveAside(folder: string): string | null {
   // Only the root group of a host has no type, and may hold processes all the same.
   const pids = existsSync(join(folder, 'cgroup.type')) ? readPids(folder) : [];
-  if (pids.length > 0 && folder.endsWith('.service')) return ofSystemd;
+  if (pids.includes(process.pid) && folder.endsWith('.service')) return ofSystemd;
   const stranger = pids.find((pid) => pid !== process.pid && readStat(pid)?.parent !== process.pid);
   if (stranger !== undefined)
-    return `process ${stranger}, which is not davit's, is in the same control group as the agent`;
+    return `process ${stranger}, which the agent did not start, is in ${folder} itself`;
   if (pids.length === 0) return null;
   try {
     const own = join(folder, agentsGroup);

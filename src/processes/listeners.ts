@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { localUserNames } from './account_database.ts';
 import { readVariables } from './process_table.ts';
 
@@ -14,6 +15,7 @@ export interface Listener {
 /** A process that has a socket. */
 export interface SocketHolder {
   readonly pid: number;
+  /** Of its program, such as nginx. */
   readonly name: string;
   /** The name of its user, or the number of one that has none. */
   readonly user: string;
@@ -27,8 +29,11 @@ const listening = '0A';
 /** Who listens on TCP, on any address of this host, by port. Null where the system does not tell. */
 export async function readListeners(): Promise<ReadonlyMap<number, Listener[]> | null> {
   try {
-    const tables = [await readFile('/proc/net/tcp', 'latin1'), await readIfThere('/proc/net/tcp6')];
-    return tables.every(isTable) ? listenersIn(tables.join('\n')) : null;
+    // The kernel takes milliseconds for each, but not those of the agent.
+    const tables = [readFile('/proc/net/tcp', 'latin1'), readIfThere('/proc/net/tcp6')] as const;
+    const [table, table6] = await Promise.all(tables);
+    // Not every system that has the file fills it.
+    return table.includes('local_address') ? listenersIn(`${table}\n${table6}`) : null;
   } catch {
     return null;
   }
@@ -67,21 +72,18 @@ export function userName(uid: number): string {
 /** Null when it has ended. */
 function describe(pid: number): SocketHolder | null {
   try {
-    // A process may call itself anything.
-    const name = readFileSync(`/proc/${pid}/comm`, 'utf8')
-      .trim()
-      .replaceAll(/[^\x20-\x7e]/g, '?');
+    const program = basename(linkOf(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, '');
+    // A process may call itself anything, and every Node.js calls itself "MainThread".
+    const name = (program || readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).replaceAll(
+      /[^\x20-\x7e]/g,
+      '?',
+    );
     const [service = ''] = readVariables(pid, ['DAVIT_SERVICE']);
     const isService = /^[A-Za-z0-9._-]{1,128}$/.test(service);
     return { pid, name, user: userName(statSync(`/proc/${pid}`).uid), service: isService ? service : '' };
   } catch {
     return null;
   }
-}
-
-/** Whether it is what it should be: not every system that has the file fills it. */
-function isTable(text: string): boolean {
-  return text === '' || text.includes('local_address');
 }
 
 /** A host may have no addresses of version 6. */

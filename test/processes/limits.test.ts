@@ -285,7 +285,7 @@ test('an agent that shares its group with others leaves them alone', memoryOnly,
   const other = spawn('sleep', ['1000'], { stdio: 'ignore' });
   writeFileSync(join(folder, 'cgroup.procs'), String(other.pid));
   const { why } = await askFrom(folder, folder);
-  assert.equal(why, `process ${other.pid}, which is not davit's, is in the same control group as the agent`);
+  assert.equal(why, `process ${other.pid}, which the agent did not start, is in ${folder} itself`);
   assert.equal(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8').trim(), '');
 });
 

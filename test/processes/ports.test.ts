@@ -138,13 +138,13 @@ test(
   linuxOnly,
   async (t) => {
     const env = { ...process.env, DAVIT_SERVICE: 'web' };
-    const { child, next } = start(t, ['--title=a\nname', '-e', listener, '0'], { env });
+    const { child, next } = start(t, ['--title=another', '-e', listener, '0'], { env });
     const port = Number(await next());
     await assert.rejects(portsOf(t, port, port).claim(port), (error: Error) => {
       assert.match(
         error.message,
         new RegExp(
-          `^port ${port} is taken by \\S+ \\(pid ${child.pid}, user \\w+, service "web" of davit\\)$`,
+          `^port ${port} is taken by node \\(pid ${child.pid}, user \\w+, service "web" of davit\\)$`,
         ),
       );
       return true;
@@ -213,6 +213,27 @@ test(
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   },
 );
+
+test('where the system does not tell who listens, it is tried', {
+  skip: (!isLinux || process.getuid?.() !== 0) && 'only root on Linux can hide it',
+}, async (t) => {
+  const port = await listen(t, { port: 0, host: '127.0.0.1' });
+  const port6 = await listen(t, { port: 0, host: '::1' });
+  const script = `
+    import { Ports } from ${JSON.stringify(resolve(import.meta.dirname, '../../src/processes/ports.ts'))};
+    const ports = new Ports({ range: () => ({ first: 41660, last: 41660 }) });
+    const said = [await ports.take({ previous: ${port}, taken: new Set() })];
+    for (const port of [${port}, ${port6}]) await ports.claim(port).catch(({ message }) => said.push(message));
+    console.log(JSON.stringify(said));`;
+  const hide = 'mount -t tmpfs none /proc || echo not hidden; exec "$@"';
+  const program = [process.execPath, '--input-type=module', '-e', script];
+  const child = spawn('unshare', ['--mount', 'sh', '-c', hide, 'sh', ...program]);
+  t.after(() => child.kill('SIGKILL'));
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  const taken = (number: number) => `port ${number} is taken by another process`;
+  assert.deepEqual(lines, [JSON.stringify([41_660, taken(port), taken(port6)])]);
+});
 
 test('a table of the system is read as it stands', () => {
   const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
