@@ -19,6 +19,7 @@ import {
   unitName,
   unitProperties,
   unlimitable,
+  unsetLimits,
 } from './transient_unit.ts';
 import { quote, variablesOfWrapper, wrapperCommand, wrapperScript } from './wrapper.ts';
 import type { OutputDescriptors, Wrapper } from './wrappers.ts';
@@ -147,17 +148,18 @@ export class SystemdRunner {
       this.#handOver(instance, head, program),
       sleep(startTimeout, null, { ref: false, signal: late.signal }),
     ]).finally(() => late.abort());
-    if (pid === null) throw new Error(`systemd has not started it within ${startTimeout / 1000} s`);
+    if (pid === null) throw failure(`systemd has not started it within ${startTimeout / 1000} s`);
+    // Its directory may be gone, which the caller finds out.
+    if (pid === 0) throw new Error('the unit could not open what it needs');
     const identity = readIdentity(pid);
-    if (pid === 0 || identity === null)
-      throw new Error(
-        `${unitName(instance)} could not open what it needs; the journal of the unit says more`,
-      );
+    if (identity === null) throw failure('its unit ended at once; the journal of the host may say why');
     const control_group = groupOf(pid);
     if (control_group !== null && basename(control_group.folder) !== unitName(instance))
       throw notSupported(
         'the systemd that answers is not the one that the agent runs under: use "runner: direct"',
       );
+    const unset = program.limits.enforcement === 'required' ? unsetLimits(program.limits, control_group) : [];
+    if (unset.length > 0) throw notSupported(unset.join('; '));
     return { identity, control_group };
   }
 
@@ -177,8 +179,7 @@ export class SystemdRunner {
         args,
         { env, timeout: startTimeout },
         (error, _, said) => {
-          if (error)
-            reject(new Error(`systemd-run: ${said.trim().slice(0, longestReason) || error.message}`));
+          if (error) reject(failure(said.trim().slice(0, longestReason) || `systemd-run: ${error.message}`));
         },
       ).unref();
     });
@@ -203,6 +204,10 @@ trap - EXIT
 exec ${command.map(quote).join(' ')} >&5 2>&6 5>&- 6>&-
 `;
   }
+}
+
+function failure(reason: string): DavitError {
+  return new DavitError('spawn_failed', `the service cannot be started as a unit: ${reason}`);
 }
 
 function notSupported(message: string): DavitError {

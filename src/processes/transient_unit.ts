@@ -90,18 +90,26 @@ export function listUnitGroups(manager: UnitManager, uid: number): Map<string, C
 }
 
 /** The limits of a program that systemd has no means to set, as sentences. */
-export function unlimitable(
-  { memory_bytes, cpu_cores, pids }: Program['limits'],
-  manager: UnitManager,
-  uid: number,
-): string[] {
+export function unlimitable(limits: Program['limits'], manager: UnitManager, uid: number): string[] {
   const folder = folderOf(groupOfManager(manager, uid));
   const controllers = folder === null ? [] : read(join(folder, 'cgroup.controllers')).trim().split(' ');
-  return Object.entries({ memory: memory_bytes, cpu: cpu_cores, pids })
-    .filter(([controller, limit]) => limit !== null && !controllers.includes(controller))
+  return controllersFor(limits)
+    .filter((controller) => !controllers.includes(controller))
     .map(
-      ([controller]) => `the limit ${controller} cannot be set: systemd is given no control of ${controller}`,
+      (controller) => `the limit ${controller} cannot be set: systemd is given no control of ${controller}`,
     );
+}
+
+/** The limits of a program that systemd has not set on its unit, as sentences. */
+export function unsetLimits(limits: Program['limits'], group: ControlGroup | null): string[] {
+  return controllersFor(limits)
+    .filter((controller) => !group?.has(`${controller}.max`))
+    .map((controller) => `the limit ${controller} has not been set by systemd`);
+}
+
+function controllersFor({ memory_bytes, cpu_cores, pids }: Program['limits']): string[] {
+  const wanted = { memory: memory_bytes, cpu: cpu_cores, pids };
+  return Object.entries(wanted).flatMap(([controller, limit]) => (limit === null ? [] : [controller]));
 }
 
 /** The control group that all units of a systemd are in. */

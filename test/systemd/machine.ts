@@ -50,9 +50,9 @@ export class Machine {
 
   /**
    * Takes less than a second, but for the very first time, see `debianTree`.
-   * @param shown folders of this host that the machine sees at the same place, and may not change
+   * @param shown folders of this host, by the places where the machine sees them; it may not change them
    */
-  static async boot(shown: readonly string[] = []): Promise<Machine> {
+  static async boot(shown: Readonly<Record<string, string>> = {}): Promise<Machine> {
     const tree = await debianTree({ ...process.env, PATH: path });
     const name = `davit-test-${randomBytes(4).toString('hex')}`;
     const groups = groupsNamed(name);
@@ -149,13 +149,13 @@ function startNspawn(
   tree: string,
   name: string,
   groups: readonly string[],
-  shown: readonly string[],
+  shown: Readonly<Record<string, string>>,
 ): ChildProcess {
   const enterGroups = groups.map((group) => `echo $$ >'${group}/cgroup.procs'`).join(' && ');
   const options = [
     ...['--boot', '--directory', tree, '--read-only', '--volatile=overlay', '--machine', name],
     ...['--register=no', '--keep-unit', '--private-network', '--capability=all'],
-    ...shown.map((folder) => `--bind-ro=${folder}`),
+    ...Object.entries(shown).map(([place, folder]) => `--bind-ro=${folder}:${place}`),
   ];
   // With pdeathsig, the machine ends with the tests, however those end.
   const script = `${enterGroups} && exec setpriv --pdeathsig TERM systemd-nspawn "$@"`;

@@ -271,7 +271,10 @@ const cases: readonly Case[] = [
   {
     title: 'how a program ended while no agent was there is known',
     run: async (stage) => {
-      const left = await stage.startAndKillAgent('trap "exit 6" USR1; while :; do sleep 0.01; done');
+      const left = await stage.startAndKillAgent(
+        'trap "exit 6" USR1; echo ready; while :; do sleep 0.01; done',
+      );
+      await stage.wrote('ready');
       process.kill(left.pid ?? 0, 'SIGUSR1');
       await untilGone(left.proof.pid);
       assert.equal(stage.runtime.adopt(left.proof), null);
