@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import { connect } from 'node:net';
 import type { ProbeOf } from '../contract/probe.ts';
 import { milliseconds } from '../lib/units.ts';
 import { attempt, connectionFailure, excerpt, inAddress, type ProbeCheck, type Underway } from './attempt.ts';
@@ -19,8 +20,9 @@ export function httpProbe(probe: ProbeOf<'http'>, target: Pick<ProbedInstance, '
   const timeout_ms = milliseconds(probe.timeout);
   const isWanted = statusTest(probe.status);
   const matches = matcher(probe.body);
-  // Each asks over a connection of its own: one that was kept would prove nothing of new ones.
-  const options = { host, port, method, path, headers, agent: false, insecureHTTPParser: false } as const;
+  const options = { host, port, method, path, headers };
+  // Each asks over a connection of its own: one that was kept would prove nothing of new ones. Made here it costs less.
+  const plain = { ...options, createConnection: () => connect({ host, port }) };
 
   const judge = (status: number, body: string): readonly [success: boolean, message: string] => {
     const shown = body.trim() === '' ? '' : `: ${excerpt(body, shownBody)}`;
@@ -55,9 +57,9 @@ export function httpProbe(probe: ProbeOf<'http'>, target: Pick<ProbedInstance, '
         request.end();
         return { close: () => request.destroy(), waitsFor: () => waitsFor };
       };
-      if (tls === null) return start(() => requestPlain(options));
+      if (tls === null) return start(() => requestPlain(plain));
       return afterwards(tlsOptions(tls, host), end, (secure) =>
-        start(() => requestSecure({ ...options, ...secure })),
+        start(() => requestSecure({ ...options, ...secure, agent: false })),
       );
     });
 }

@@ -7,6 +7,7 @@ import { probeCheck } from './probe_check.ts';
 import { type JudgedResult, ProbeRunner } from './probe_runner.ts';
 import { timesOf } from './schedule.ts';
 import type { ProbeTarget } from './target.ts';
+import { Ticks } from './ticks.ts';
 
 /** The result of one probe of an instance. */
 export interface HealthResult extends ProbeResult {
@@ -65,6 +66,7 @@ interface Watched {
 export class Monitor {
   readonly #options: MonitorOptions;
   readonly #phases = new Phases();
+  readonly #ticks = new Ticks();
   /** By service. */
   readonly #watched = new Map<string, Set<Watched>>();
   readonly #ends = new Set<() => void>();
@@ -113,7 +115,7 @@ export class Monitor {
     const check = probeCheck(probe, target);
     const onResult = (result: JudgedResult) => this.#take(watched, kind, result);
     present.set(kind, { instance, kind, verdict: 'unknown', since: Date.now(), last: null });
-    new ProbeRunner({ probe, check, started_at, phase, signal, onResult });
+    new ProbeRunner({ probe, check, started_at, phase, ticks: this.#ticks, signal, onResult });
     return release;
   }
 

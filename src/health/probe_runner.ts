@@ -3,6 +3,7 @@ import type { Probe } from '../contract/probe.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { ProbeCheck, ProbeResult } from './attempt.ts';
 import { earlyDelay, type ProbeTimes, steadyDelay, timesOf } from './schedule.ts';
+import type { Ticks } from './ticks.ts';
 import { judge, newStanding, type Standing, type Thresholds } from './verdict.ts';
 
 /** A result, and what is thought of the instance with it. */
@@ -20,6 +21,7 @@ interface RunnerOptions {
   readonly started_at: number;
   /** When its turns are, within its interval. */
   readonly phase: number;
+  readonly ticks: Ticks;
   readonly signal: AbortSignal;
   readonly onResult: (result: JudgedResult) => void;
 }
@@ -42,7 +44,7 @@ export class ProbeRunner {
   #standing: Standing = newStanding;
   /** When the last probe began whose failure would count. */
   #lastTurn = this.#began;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: () => void = () => {};
 
   constructor(options: RunnerOptions) {
     const { probe, started_at, phase, signal } = options;
@@ -57,11 +59,17 @@ export class ProbeRunner {
     this.#ageAtBegin = Math.max(0, Date.now() - started_at);
     const { interval_ms, shortest_ms, longest_ms } = this.#times;
     this.#wait(this.#ageAtBegin < newFor ? shortest_ms : (phase / interval_ms) * longest_ms);
-    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
+    signal.addEventListener('abort', () => this.#callOff(), { once: true });
   }
 
   #wait(delay: number): void {
-    this.#timer = setTimeout(() => void this.#probe(), delay).unref();
+    const timer = setTimeout(() => void this.#probe(), delay).unref();
+    this.#callOff = () => clearTimeout(timer);
+  }
+
+  #awaitTurn(time: number): void {
+    const { ticks } = this.#options;
+    this.#callOff = ticks.at(time, this.#times.interval_ms, () => void this.#probe());
   }
 
   async #probe(): Promise<void> {
@@ -78,11 +86,8 @@ export class ProbeRunner {
     this.#standing = judge(this.#standing, { success: result.success, age_ms, is_early }, this.#thresholds);
     const now = performance.now();
     const { verdict } = this.#standing;
-    this.#wait(
-      verdict === 'unknown'
-        ? earlyDelay(now - this.#began, this.#times)
-        : steadyDelay(now, began, phase, interval_ms),
-    );
+    if (verdict === 'unknown') this.#wait(earlyDelay(now - this.#began, this.#times));
+    else this.#awaitTurn(now + steadyDelay(now, began, phase, interval_ms));
     onResult({ ...result, at, verdict, previous });
   }
 }
