@@ -195,7 +195,7 @@ async function listVersions(
     moment(kept.time),
     String(kept.size),
     kept.sha256.slice(0, 12),
-    `${kept.actor ?? 'found, changed by hand'}${kept.restored_from === null ? '' : ` (from version ${kept.restored_from})`}`,
+    `${kept.actor ?? 'not written by davit'}${kept.restored_from === null ? '' : ` (from version ${kept.restored_from})`}`,
   ]);
   terminal.print(table(columns, rows, terminal.columns));
 }

@@ -150,7 +150,7 @@ test('what is no text, and what is not there, is refused before the agent is ask
 test('versions and differences are shown, and a roll back names the version', async () => {
   const { out } = await person.davit(['configs', 'versions', 'web', 'app']);
   assert.match(out, /2 \*.*aaaaaaaaaaaa.*key:k1 \(from version 1\)/);
-  assert.match(out, /1 .*found, changed by hand/);
+  assert.match(out, /1 .*not written by davit/);
   const shown = await person.davit(['configs', 'diff', 'web', 'app', '1']);
   assert.equal(shown.out, diff);
   assert.deepEqual(last()?.query, { from: '1' });
