@@ -6,7 +6,7 @@ import type { Act, Run } from './command.ts';
 import { moment, stateText } from './format.ts';
 import { examples } from './help.ts';
 import type { Terminal } from './terminal.ts';
-import { safeText } from './text.ts';
+import { logText, safeText } from './text.ts';
 
 interface WhyOptions {
   readonly instance?: number;
@@ -73,9 +73,9 @@ function linesText({ instance, release, last_lines }: Why, terminal: Terminal): 
   if (last_lines === null) return 'What it wrote last cannot be read now.';
   if (last_lines.length === 0) return '';
   const of = instance === null ? `release ${release}` : `instance ${instance} (release ${release})`;
-  return [`The last lines of ${of}:`, ...last_lines.map(({ line }) => `  ${terminal.logLine(line)}`)].join(
-    '\n',
-  );
+  // This is our own text, whoever reads it: no line of a service drives anything, also not behind a pipe.
+  const shown = (line: string) => (terminal.isTerminal ? terminal.logLine(line) : logText(line, false));
+  return [`The last lines of ${of}:`, ...last_lines.map(({ line }) => `  ${shown(line)}`)].join('\n');
 }
 
 function nextText(why: Why, terminal: Terminal): string {
