@@ -11,6 +11,7 @@ import { Configs } from './configs/configs.ts';
 import { readConnections } from './declarations/connections.ts';
 import { Declarations } from './declarations/declarations.ts';
 import { DeclarationMemory } from './declarations/memory.ts';
+import { DeclarationWatcher } from './declarations/watcher.ts';
 import { Operations } from './deploy/operations.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
@@ -201,6 +202,14 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     planKey: declarationMemory.planKey,
     readConnections,
   });
+  const watcher = new DeclarationWatcher({
+    declarations,
+    registry,
+    events,
+    memory: declarationMemory,
+    settings: () => current,
+    onProblem,
+  });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
   const keys = new ApiKeys({ database, onProblem, onRevoked });
@@ -309,6 +318,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
     reconciler.begin();
     scheduler.start(awakeUntil);
+    watcher.start();
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
     endWatchdog = manager.startWatchdog(() => true);
@@ -347,7 +357,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       streams.close();
       const timeout = milliseconds(current.shutdown_timeout);
       await Promise.race([
-        Promise.all([closed, registry.lock.idle()]),
+        Promise.all([closed, watcher.close(), registry.lock.idle()]),
         sleep(timeout, undefined, { ref: false }),
       ]);
       listener.cut();

@@ -7,6 +7,11 @@ const variableName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable');
 
+const folder = z
+  .string()
+  .max(4096)
+  .regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absolute path');
+
 /** The agent's configuration. Defaults stand here and nowhere else, but for `data`, which depends on who runs it. */
 export const configSchema = z.strictObject({
   listen: z
@@ -58,6 +63,20 @@ export const configSchema = z.strictObject({
     .describe(
       'How much output of all services together is kept; the oldest goes first. null: a tenth of the disk, at most 20GB.',
     ),
+  declarations: folder
+    .nullable()
+    .default(null)
+    .describe('A folder whose YAML files are declarations that are applied when they change. null: none.'),
+  workspace: folder
+    .nullable()
+    .default(null)
+    .describe(
+      'A folder whose subfolders may each declare services, by a davit.yaml or by "davit" in a package.json. null: none.',
+    ),
+  declarations_prune: z
+    .boolean()
+    .default(false)
+    .describe('Whether what those files declared is deleted when it is no longer there. false: it stays.'),
   body_limit: size.default('1MB').describe('The largest request body.'),
   ...accessFields,
 });

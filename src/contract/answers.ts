@@ -309,6 +309,9 @@ export const eventTypes = [
   'key.created',
   'key.revoked',
   'orphan.stopped',
+  'declaration.applied',
+  'declaration.refused',
+  'declaration.removed',
 ] as const;
 export const eventType = z.enum(eventTypes);
 export type EventType = z.infer<typeof eventType>;

@@ -36,8 +36,10 @@ export interface DraftOptions {
   readonly name?: string;
   /** Fields under those of each service. */
   readonly fields?: Fields;
-  /** The file is no list of services: what stands at `path` in it is the service with this id. */
-  readonly single?: { readonly id: string; readonly path: readonly string[] };
+  /**
+   * What stands at `path` in the file is the service with this id; `orFile`: unless the file has `services`, as usual.
+   */
+  readonly single?: { readonly id: string; readonly path: readonly string[]; readonly orFile: boolean };
   /** The last change of the fields of a service before they are checked. */
   readonly adapt?: (fields: Fields) => Fields;
 }
@@ -75,7 +77,9 @@ export class Draft {
     this.#document = readDocument(source, file);
     this.#adapt = options.adapt ?? ((fields) => fields);
     const { single } = options;
-    const read = single === undefined ? this.#readFile() : this.#readSingle(single);
+    const { value } = this.#document;
+    const isFile = single === undefined || (single.orFile && isFields(value) && 'services' in value);
+    const read = isFile ? this.#readFile() : this.#readSingle(single);
     this.name = read.name ?? options.name ?? defaultDeclarationName;
     this.#defaults = mergeFields(options.fields ?? {}, read.defaults);
     this.#entries = read.entries;

@@ -263,7 +263,7 @@ test('a text that is nested thousands of times is refused', () => {
 test('a file can be a single service', () => {
   const options: DraftOptions = {
     name: 'shop',
-    single: { id: 'web', path: ['davit'] },
+    single: { id: 'web', path: ['davit'], orFile: false },
     fields: { cwd: '/srv/web' },
   };
   const { name, services } = read('{"name": "web", "davit": {"command": "x"}}', {}, options);
