@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
 import { systemErrorCode } from '../lib/errors.ts';
 import { type ProcessIdentity, ticksPerSecond } from './identity.ts';
 
@@ -14,10 +15,18 @@ export class KernelLog {
   #kills: readonly KillForMemory[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
 
-  /** That the kernel killed one of these processes because memory ran out; null when it says nothing of it. */
-  killForMemory({ start_ticks }: ProcessIdentity, pids: readonly (number | null)[]): KillForMemory | null {
+  /**
+   * The last time that the kernel killed one of these processes, or one of a control group that this is the folder of,
+   * because memory ran out; null when it says nothing of it.
+   */
+  killForMemory(
+    { start_ticks }: ProcessIdentity,
+    pids: readonly (number | null)[],
+    group: string | null,
+  ): KillForMemory | null {
     const since = Number(start_ticks) / ticksPerSecond - 1;
-    return this.#read().findLast(({ pid, at }) => at >= since && pids.includes(pid)) ?? null;
+    const isOne = ({ pid, group: other }: KillForMemory) => pids.includes(pid) || isWithin(other, group);
+    return this.#read().findLast((kill) => kill.at >= since && isOne(kill)) ?? null;
   }
 
   #read(): readonly KillForMemory[] {
@@ -33,27 +42,36 @@ export class KernelLog {
 export interface KillForMemory {
   readonly pid: number;
   readonly at: number;
-  /** The control group that had reached its limit, such as /system.slice/x.service; null: none, or it is not told. */
+  /** The control group that it was in, such as /system.slice/x.service; null: it is not told. */
+  readonly group: string | null;
+  /** The control group that had reached its limit; null: none, or it is not told. */
   readonly limited_group: string | null;
 }
 
+/** Whether a group of the log is an instance's, or one that the instance made in it. The log has another root than the folder. */
+export function isWithin(group: string | null, folder: string | null): boolean {
+  return group !== null && folder !== null && group.split('/').includes(basename(folder));
+}
+
+const reason =
+  /^[0-7],\d+,\d+,.*?;oom-kill:.*,(?:global_oom|oom_memcg=(.*)),task_memcg=(.*),task=.*,pid=(\d+),uid=/;
+
 /** A kill is told of in two records: why, which is left out when there are many at once, and whom. */
 export function killsForMemory(records: readonly string[]): KillForMemory[] {
-  const groups = new Map<number, string>();
+  const reasons = new Map<number, Pick<KillForMemory, 'group' | 'limited_group'>>();
   return records.flatMap((record) => {
-    const [, group, victim] =
-      /^[0-7],\d+,\d+,.*?;oom-kill:.*,oom_memcg=(.*),task_memcg=.*,pid=(\d+),uid=/.exec(record) ?? [];
-    if (group !== undefined) groups.set(Number(victim), group);
+    const [, limited, group, victim] = reason.exec(record) ?? [];
+    if (group !== undefined) reasons.set(Number(victim), { group, limited_group: limited ?? null });
     const kill = killForMemory(record);
     if (kill === null) return [];
-    const limited_group = groups.get(kill.pid) ?? null;
-    groups.delete(kill.pid);
-    return [{ ...kill, limited_group }];
+    const { group: its = null, limited_group = null } = reasons.get(kill.pid) ?? {};
+    reasons.delete(kill.pid);
+    return [{ ...kill, group: its, limited_group }];
   });
 }
 
 /** Which process a record of the kernel's log says was killed for memory; null: none. */
-export function killForMemory(record: string): Omit<KillForMemory, 'limited_group'> | null {
+export function killForMemory(record: string): Pick<KillForMemory, 'pid' | 'at'> | null {
   const [, microseconds, pid] =
     /^[0-7],\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
   return pid === undefined ? null : { pid: Number(pid), at: Number(microseconds) / 1e6 };

@@ -161,7 +161,7 @@ export class Runtime {
    * Only to be asked of an instance that ended by SIGKILL, and before it is forgotten.
    */
   outOfMemory(proof: InstanceProof, pids: readonly (number | null)[]): OutOfMemory | null {
-    const kill = this.#kernelLog.killForMemory(proof, pids);
+    const kill = this.#kernelLog.killForMemory(proof, pids, proof.control_group);
     return whyOutOfMemory(kill, proof.control_group, findControlGroup(proof.control_group)?.memoryEvents());
   }
 

@@ -36,11 +36,11 @@ test('the kernel says which group had reached its limit, where it says it', () =
   assert.deepEqual(
     killsForMemory([why('/a', 7), whom(7), whom(8), host, whom(9), whom(7), why('/b', 7), whom(7)]),
     [
-      { pid: 7, at: 2, limited_group: '/a' },
-      { pid: 8, at: 2, limited_group: null },
-      { pid: 9, at: 2, limited_group: null },
-      { pid: 7, at: 2, limited_group: null },
-      { pid: 7, at: 2, limited_group: '/b' },
+      { pid: 7, at: 2, group: '/a/x', limited_group: '/a' },
+      { pid: 8, at: 2, group: null, limited_group: null },
+      { pid: 9, at: 2, group: '/a', limited_group: null },
+      { pid: 7, at: 2, group: null, limited_group: null },
+      { pid: 7, at: 2, group: '/b/x', limited_group: '/b' },
     ],
   );
 });
@@ -64,13 +64,16 @@ test('a process that the kernel killed for memory is told from one that somebody
   const eater = `echo $$ > ${limited}/cgroup.procs; exec tail /dev/zero`;
   const tree = await launchTree(t, eater);
   assert.equal((await exitOf(tree)).signal, 'SIGKILL');
-  const kill = new KernelLog().killForMemory(tree.identity, [1, tree.pid]);
+  const kill = new KernelLog().killForMemory(tree.identity, [1, tree.pid], null);
   assert.equal(kill?.pid, tree.pid);
   assert.match(kill.limited_group ?? limited, /davit-test/);
+  // Also when it is only known which group it was in, as of the child of a shell.
+  const byGroup = new KernelLog().killForMemory(tree.identity, [1], limited);
+  assert.equal(byGroup?.pid ?? kill.pid, tree.pid);
   const other = await launchTree(t, ['sleep', '1000']);
   process.kill(other.pid, 'SIGKILL');
   assert.equal((await exitOf(other)).signal, 'SIGKILL');
-  assert.equal(new KernelLog().killForMemory(other.identity, [other.pid]), null);
+  assert.equal(new KernelLog().killForMemory(other.identity, [other.pid], null), null);
 });
 
 function removed(folder: string): boolean {
