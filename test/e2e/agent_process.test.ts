@@ -80,7 +80,7 @@ test('lines that a service writes while no agent runs are there for the next one
 
 test('a service that died while no agent ran is stopped, and it is known how it ended', async () => {
   const first = await startAgent({ data });
-  await first.call('POST', '/service/web/deploy', sleeper);
+  await first.call('POST', '/service/web/deploy', { ...sleeper, restart: { policy: 'never' } });
   const pid = await pidOf(first, 'web');
   await first.end('SIGKILL');
   process.kill(pid, 'SIGKILL');
@@ -272,19 +272,36 @@ test('the disk being full is named, refuses new releases, and is over when there
   }
 });
 
-test('a start that an agent did not live to see the end of can be made again', async () => {
+test('a service that died while no agent ran is started again as its policy says', async () => {
+  const first = await startAgent({ data });
+  const restart = { backoff: { initial: '0ms' } };
+  await first.call('POST', '/service/again/deploy', { ...sleeper, restart });
+  const pid = await pidOf(first, 'again');
+  await first.end('SIGKILL');
+  process.kill(pid, 'SIGKILL');
+  await untilGone(pid);
+  await using second = await startAgent({ data });
+  const body = await second.until('GET', '/service/again/status', ({ status }) => status === 'running');
+  assert.equal(body.restarts, 1);
+  assert.notEqual(body.pid, pid);
+  const { events } = (await second.call('GET', '/api/v1/events?service=again')).body;
+  const [exited] = events.filter(({ type }: { type: string }) => type === 'service.exited');
+  assert.match(exited.message, /no agent was watching/);
+});
+
+test('a start that an agent did not live to see the end of is made again', async () => {
   const first = await startAgent({ data });
   await first.call('POST', '/service/web/deploy', sleeper);
   await first.call('POST', '/service/web/stop');
   await first.end();
   const database = new DatabaseSync(join(data, 'davit.db'));
   database.exec(
-    `UPDATE services SET record = json_set(record, '$.state', 'starting', '$.wanted', 'running')`,
+    `UPDATE services SET record = json_set(record, '$.instances[0].state', 'starting', '$.wanted', 'running')`,
   );
   database.close();
   await using second = await startAgent({ data });
-  const { body } = await second.call('GET', '/service/web/status');
-  assert.equal(body.status, 'stopped');
-  assert.match(body.message, /before it had started this service/);
-  assert.equal((await second.call('POST', '/api/v1/services/web/start')).body.status, 'started');
+  await second.until('GET', '/service/web/status', ({ status }) => status === 'running');
+  const { events } = (await second.call('GET', '/api/v1/events?service=web')).body;
+  const [lost] = events.filter(({ type }: { type: string }) => type === 'service.start_failed');
+  assert.match(lost.message, /before it had started this service/);
 });

@@ -148,7 +148,10 @@ for (const [what, command, expected] of [
 }
 
 test('what a process leaves behind when it dies by itself is cleared away', async () => {
-  await deploy('dies', { command: 'sleep 1000 & echo $!; sleep 0.1; exit 5' });
+  await deploy('dies', {
+    command: 'sleep 1000 & echo $!; sleep 0.1; exit 5',
+    restart: { policy: 'never' },
+  });
   await agent.until('GET', '/service/dies/status', (body) => body.status === 'stopped');
   const page = await agent.until('GET', '/service/dies/logs', (body) => body.lines?.length > 0);
   await untilGone(Number(page.lines[0].line));
@@ -188,7 +191,7 @@ test("a process gets its environment, and nothing of what is the agent's own", a
     assert.ok(path.includes(directory), directory);
   }
   const own = lines.map((line) => line.split('=')[0] ?? '').filter((name) => name.startsWith('DAVIT_'));
-  assert.deepEqual(own.sort(), ['DAVIT_INSTANCE_ID', 'DAVIT_RELEASE', 'DAVIT_SERVICE']);
+  assert.deepEqual(own.sort(), ['DAVIT_INSTANCE', 'DAVIT_INSTANCE_ID', 'DAVIT_RELEASE', 'DAVIT_SERVICE']);
 });
 
 test('an Idempotency-Key gives the first answer again, and refuses another request', async () => {
@@ -221,10 +224,18 @@ test('events tell what happened to a service, in order and by whom', async () =>
   const types = events.map((event: { type: string }) => event.type);
   assert.deepEqual(types, [
     'deployment.started',
+    'service.starting',
     'service.started',
     'deployment.succeeded',
     'service.stopping',
     'service.stopped',
   ]);
-  for (const { actor } of events) assert.match(actor, /^key:/);
+  const byItself = events.filter(({ actor }: { actor: string | null }) => actor === null);
+  assert.deepEqual(
+    byItself.map(({ type }: { type: string }) => type),
+    ['service.started'],
+  );
+  const ids = events.map(({ id }: { id: number }) => id);
+  const causes = events.map(({ cause }: { cause: number | null }) => cause && ids.indexOf(cause));
+  assert.deepEqual(causes, [null, 0, 1, 0, 2, 4]);
 });

@@ -78,7 +78,11 @@ test('a stop ends the process and says so; a second stop is 200 and says that it
 });
 
 test('a service that ends by itself is stopped with its return code', async () => {
-  await agent.call('POST', '/service/short/deploy', { command: 'sleep 0.2; exit 3', min_uptime: '0s' });
+  await agent.call('POST', '/service/short/deploy', {
+    command: 'sleep 0.2; exit 3',
+    min_uptime: '0s',
+    restart: { policy: 'never' },
+  });
   const seen = await agent.until('GET', '/service/short/status', (body) => body.status === 'stopped');
   assert.equal(seen.return_code, 3);
 });

@@ -47,7 +47,7 @@ test('the command line shows trees, orphans and what is wrong', async () => {
   const [program, ...first] = davitCommand;
   const env = { PATH: process.env['PATH'], HOME: agent.data, DAVIT_DATA: agent.data };
   const davit = (...words: string[]) => promisify(execFile)(program, [...first, ...words], { env });
-  const body = { command: ['sleep', '1000'], min_uptime: '0s' };
+  const body = { command: ['sleep', '1000'], min_uptime: '0s', restart: { policy: 'never' } };
   const { pid } = (await agent.call('POST', '/service/web/deploy', body)).body;
   await agent.until(
     'GET',
