@@ -12,6 +12,7 @@ import { measureFollow } from './parts/follow.ts';
 import { measureIdle } from './parts/idle.ts';
 import { measureIdleServices } from './parts/idle_services.ts';
 import { measureKills } from './parts/kills.ts';
+import { measureProbes } from './parts/probes.ts';
 import { measureQuery } from './parts/query.ts';
 import { measureRestarts } from './parts/restart.ts';
 import { measureStatus } from './parts/status.ts';
@@ -39,6 +40,7 @@ const benches: Readonly<Record<string, Readonly<Record<string, Measurement>>>> =
     stop: measureStop,
     restart: measureRestarts,
     idle: measureIdleServices,
+    probes: measureProbes,
     follow: measureFollow,
     query: measureQuery,
   },
