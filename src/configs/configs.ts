@@ -20,7 +20,7 @@ import type { FileAccess, FoundFile } from './file_access.ts';
 import { OwnFiles } from './own_files.ts';
 import { type ReloadActions, Replacement, type WantedContent } from './replacement.ts';
 import { type Side, textOf, unifiedDiff } from './text.ts';
-import type { CommandPlace } from './validation.ts';
+import { type CommandPlace, removeLeftovers } from './validation.ts';
 import { type KeptVersion, sha256Of, Versions } from './versions.ts';
 
 export interface ConfigsOptions extends ReloadActions {
@@ -123,8 +123,9 @@ export class Configs {
     this.#versions.removeAll(service);
   }
 
-  /** Forgets what an agent left that ended while it deleted a service. */
+  /** Removes what an agent left that ended while it deleted a service, or checked a content. */
   tidy(): void {
+    removeLeftovers();
     this.#versions.keepOnly(new Set(this.#options.registry.services().map(({ id }) => id)));
   }
 

@@ -1,9 +1,10 @@
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { chmod, chown, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { ConfigFile } from '../contract/config_file.ts';
 import type { Command } from '../contract/text.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { DavitError, errorMessage, systemErrorCode } from '../lib/errors.ts';
 import type { CommandProgram } from '../processes/launch.ts';
 import { fillIn } from '../processes/placeholders.ts';
 import { type CommandRun, runCommand } from '../processes/run_command.ts';
@@ -21,6 +22,9 @@ interface Check {
 
 /** How long the command may take, in milliseconds. */
 const validationTimeout = 60_000;
+/** Copies stand in folders of their own, whose names tell whose they are. */
+const folderPrefix = 'davit-validate-';
+const leftoverPattern = /^davit-validate-(\d+)-[A-Za-z0-9]{6}$/;
 /** How many of its last lines an answer shows. */
 const shownLines = 20;
 
@@ -31,7 +35,7 @@ const shownLines = 20;
 export async function validateContent(check: Check, content: Buffer, place: CommandPlace): Promise<void> {
   const { name, path, mode } = check.file;
   // Outside of the data directory, which no other account can enter, under the name that the command may know.
-  const folder = await mkdtemp(join(tmpdir(), 'davit-config-'));
+  const folder = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
   try {
     const file = join(folder, basename(path));
     await writeFor(place, folder, file, content, Number.parseInt(mode, 8));
@@ -44,6 +48,27 @@ export async function validateContent(check: Check, content: Buffer, place: Comm
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Removes the copies of contents that agents left which died while a command looked at them. */
+export function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const [, pid] = leftoverPattern.exec(name) ?? [];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const folder = join(tmpdir(), name);
+    // Anybody can make something of this name there; in a folder of our own, only we.
+    const stat = lstatSync(folder, { throwIfNoEntry: false });
+    if (stat?.isDirectory() && stat.uid === (process.geteuid?.() ?? 0))
+      rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return systemErrorCode(error) === 'EPERM';
   }
 }
 

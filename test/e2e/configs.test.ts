@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { until } from '../helpers/system.ts';
@@ -188,13 +188,32 @@ for (const [kind, validate] of Object.entries({
     const good = await agent.call('PUT', `${api}/app`, { content: 'good\n' });
     assert.equal(good.status, 200, JSON.stringify(good.body));
     assert.equal(readFileSync(file, 'utf8'), 'good\n');
-    const left = readdirSync(tmpdir()).filter((name) => /^davit-config-.{6}$/.test(name));
-    assert.ok(
-      left.every((name) => !existsSync(join(tmpdir(), name, 'app.conf'))),
-      'nothing of it is left',
-    );
+    assert.deepEqual(checkedCopies(), []);
   });
 }
+
+/** The folders with copies for validate commands. */
+const checkedCopies = () =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`davit-validate-${agent.child.pid}-`));
+
+test('a copy that an agent left which died while it was looked at goes when the next agent starts', async () => {
+  const first = await startAgent({ data: join(folder, 'data') });
+  // Nobody ends it when its agent was killed: it goes with the folder.
+  const validate = `echo "\${FILE}" >looking; while [ -e looking ]; do sleep 0.1; done`;
+  const configs = [{ name: 'app', path: join(folder, 'app.conf'), validate }];
+  await first.call('POST', '/api/v1/services', { id: 'web', command: 'true', cwd: folder, configs });
+  const asked = first.call('PUT', '/api/v1/services/web/configs/app', { content: 'a' }).catch(() => null);
+  const looking = join(folder, 'looking');
+  await until('it is looked at', () => existsSync(looking) && readFileSync(looking, 'utf8') !== '');
+  const copy = readFileSync(looking, 'utf8').trim();
+  assert.equal(readFileSync(copy, 'utf8'), 'a');
+  await first.end('SIGKILL');
+  await asked;
+  await using next = await startAgent({ data: join(folder, 'data') });
+  assert.ok(!existsSync(dirname(copy)));
+  assert.ok(!existsSync(join(folder, 'app.conf')));
+  assert.equal((await next.call('GET', '/api/v1/services/web/configs/app')).body.code, 'config_not_found');
+});
 
 test('a validate command that is not there is told as such', async () => {
   const { api } = await deploy({ config: { validate: ['no-such-checker', `\${FILE}`] } });
