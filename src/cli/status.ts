@@ -97,7 +97,7 @@ function serviceTable(services: readonly Service[], terminal: Terminal): string 
     .map(({ id, spec, status }) => [
       id,
       status.status,
-      `${status.instances.ready}/${status.instances.wanted}`,
+      readyText(status),
       status.pid === undefined ? '-' : String(status.pid),
       String(status.release),
       String(status.restarts),
@@ -148,6 +148,11 @@ function serviceDetails({ id, spec, status, created_at }: Service, terminal: Ter
     ? ` for ${since(String(status.start_time))}, since ${moment(String(status.start_time))}`
     : '';
   return `${terminal.style('bold', safeText(id))} is ${stateText(terminal, safeText(status.status))}${safeText(age)}\n${list}`;
+}
+
+/** Of a task that rests, that none is ready is as it should be. */
+function readyText({ status, instances: { ready, wanted } }: ServiceStatus): string {
+  return status === 'scheduled' || status === 'completed' ? '-' : `${ready}/${wanted}`;
 }
 
 /** Where there is one and it runs, that says nothing. */

@@ -20,7 +20,7 @@ export function addWhy(program: Command, act: Act): void {
     .description('Tell why a service is in the state that it is in: what led to it, newest first.')
     .argument('<service>', 'the service', serviceArgument)
     .option('--instance <number>', 'only what led to the state of that instance', wholeNumber())
-    .option('--limit <number>', 'how many events at most (default: 20)', wholeNumber())
+    .option('--limit <number>', 'how many events at most (default: 40)', wholeNumber())
     .option('-n, --lines <number>', 'how many of its last log lines (default: 10)', wholeNumber(0))
     .addHelpText('after', examples(['davit why web', 'davit why web --instance 2', 'davit why web --json']))
     .action(act(tellWhy));
@@ -46,9 +46,40 @@ function headText({ service, state, sentence }: Why, terminal: Terminal): string
 
 function chainText({ chain, chain_ends }: Why, terminal: Terminal): string {
   if (chain.length === 0) return 'Nothing is known of how it came to that: its events are not kept any more.';
-  const steps = chain.map((step, index) => stepText(step, index === 0 ? '' : '← ', terminal));
+  const steps = shownSteps(chain).map((step, index) =>
+    typeof step === 'string' ? `  ← ${step}` : stepText(step, index === 0 ? '' : '← ', terminal),
+  );
   const end = endings[chain_ends];
   return ['What led to it, newest first:', ...steps, ...(end === null ? [] : [`  ← ${end}`])].join('\n');
+}
+
+/** How many ends of processes of a chain are shown in full, before the oldest one. */
+const fullyShown = 3;
+const partsOfRestart = new Set([
+  'service.restarting',
+  'service.exited',
+  'service.starting',
+  'service.started',
+]);
+
+/** The chain without what only repeats itself, for somebody in a hurry: a start and its success are one, and so are many restarts. */
+function shownSteps(chain: readonly WhyStep[]): readonly (WhyStep | string)[] {
+  const steps = chain.filter(({ event }, index) => {
+    const cause = chain[index + 1]?.event;
+    const isSuccess = event.type === 'service.started' && cause?.type === 'service.starting';
+    return index === 0 || !isSuccess || cause.pid !== event.pid;
+  });
+  const ends = steps.flatMap(({ event }, index) => (event.type === 'service.exited' ? index : []));
+  const [from = 0, to = 0] = [(ends[fullyShown - 1] ?? 0) + 1, ends.at(-1)];
+  const folded = steps.slice(from, to);
+  if (ends.length <= fullyShown + 1 || !folded.every(({ event }) => partsOfRestart.has(event.type)))
+    return steps;
+  const count = ends.length - fullyShown - 1;
+  return [
+    ...steps.slice(0, from),
+    `${count} more restarts in between, which --json shows`,
+    ...steps.slice(to),
+  ];
 }
 
 const endings: Readonly<Record<Why['chain_ends'], string | null>> = {

@@ -128,7 +128,7 @@ export type HealthQuery = z.infer<typeof healthQuery>;
 
 export const whyQuery = z.strictObject({
   instance: wholeNumber(1, 1000).optional().describe('Only what led to the state of this instance.'),
-  limit: wholeNumber(1, 100).optional().describe('How many events at most, the newest. Default 20.'),
+  limit: wholeNumber(1, 100).optional().describe('How many events at most, the newest. Default 40.'),
   lines: wholeNumber(0, 100).optional().describe('How many of its last log lines. Default 10.'),
 });
 

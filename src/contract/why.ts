@@ -22,7 +22,7 @@ export const why = z
     chain_ends: z
       .enum(['begin', 'hidden', 'forgotten', 'limit'])
       .describe(
-        '`begin`: nothing led to the last of them; `hidden`: another service did, which this key may not read; `forgotten`: that event is not kept any more; `limit`: there are more.',
+        '`begin`: nothing led to the last of them, or someone asked for it; `hidden`: another service did, which this key may not read; `forgotten`: that event is not kept any more; `limit`: there are more.',
       ),
     before: z.array(step).describe('Changes of its state before these, newest first.'),
     last_lines: z

@@ -4,7 +4,7 @@ import { allows } from './permission.ts';
 import type { Handler } from './route.ts';
 
 /** How many events and lines are given when nobody says. */
-const defaults = { limit: 20, lines: 10 };
+const defaults = { limit: 40, lines: 10 };
 
 /** The route that tells why a service is in the state that it is in. What other services did is told to who may read them. */
 export function whyHandler(why: Why): Handler<(typeof contract)['whyService']> {

@@ -57,7 +57,7 @@ export class Why {
     if (instance !== null) registry.instance(id, instance);
     const concerned = instance ?? concernedInstance(service);
     const { found, ends } = this.#chain(this.#lastChange(id, concerned), limit, maySee);
-    const before = ends === 'limit' ? [] : this.#changesBefore(id, concerned, found);
+    const before = ends === 'limit' ? [] : this.#otherChanges(id, concerned, found);
     const release = found.find((event) => event.service === id && event.release !== null)?.release;
     const about = { service: id, instance: concerned, release: release ?? service.current_release };
     const tell = (event: Event) => ({ event, sentence: this.#sentence(event, id) });
@@ -77,10 +77,9 @@ export class Why {
     return this.#options.events.list({ service: id, limit: 1, visible })[0];
   }
 
-  #changesBefore(id: string, instance: number | null, chain: readonly Event[]): Event[] {
-    const oldest = chain.findLast(({ service }) => service === id);
-    if (oldest === undefined) return [];
-    const visible = (event: Event) => event.id < oldest.id && isChangeOf(event, instance);
+  #otherChanges(id: string, instance: number | null, chain: readonly Event[]): Event[] {
+    const told = new Set(chain.map((event) => event.id));
+    const visible = (event: Event) => !told.has(event.id) && isChangeOf(event, instance);
     return this.#options.events.list({ service: id, limit: earlierChanges, visible }).reverse();
   }
 
@@ -98,6 +97,7 @@ export class Why {
       const cause = this.#options.events.find(event.cause);
       if (cause === null) return { found, ends: 'forgotten' };
       if (!maySee(cause.service)) return { found, ends: 'hidden' };
+      if (isAskedFor(event) && cause.actor !== event.actor) break;
       event = cause;
     }
     return { found, ends: 'begin' };
@@ -117,7 +117,7 @@ export class Why {
     const of = service === null || service === asked ? '' : `${service}: `;
     const count = service === null ? 0 : (this.#options.registry.find(service)?.instances.length ?? 0);
     const isNamed = instance === null || count < 2 || message.startsWith(`Instance ${instance} `);
-    const by = actor === null ? '' : ` (${actor === 'agent' ? 'by the agent itself' : `by ${actor}`})`;
+    const by = actor === null ? '' : ` (by ${ownNames[actor] ?? actor})`;
     return `${of}${isNamed ? '' : `Instance ${instance}: `}${message}${by}`;
   }
 
@@ -130,6 +130,14 @@ export class Why {
       return null;
     }
   }
+}
+
+/** How the sentences call who is no user. */
+const ownNames: Readonly<Record<string, string>> = { agent: 'the agent itself', schedule: 'its schedule' };
+
+/** What somebody asked for, or a schedule, is not caused by what was before; what the agent does of itself may be. */
+function isAskedFor({ actor }: Event): boolean {
+  return actor !== null && actor !== 'agent';
 }
 
 function isChangeOf({ type, instance }: Event, wanted: number | null): boolean {

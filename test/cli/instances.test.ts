@@ -177,6 +177,27 @@ What to do next:
   assert.deepEqual(JSON.parse((await person.davit(['why', 'web', '--json'])).out), failed);
 });
 
+test('a long chain of restarts is shown by its newest ones and its first', async () => {
+  const loop = (time: number) => [
+    step(time, 'service.restarting', `again ${time}`),
+    step(time, 'service.exited', `ended ${time}`),
+    step(time, 'service.started', `runs ${time}`),
+    step(time, 'service.starting', `started ${time}`),
+  ];
+  const chain = [...[6, 5, 4, 3, 2, 1].flatMap(loop), step(0, 'deployment.started', 'deployed')];
+  await using agent = await fakeAgent(() => ({ ...failed, chain, chain_ends: 'begin', before: [] }));
+  agent.describeIn(person.path('data'));
+  const { out } = await person.davit(['why', 'web']);
+  const told = [...out.matchAll(/^ {2}(?:\S+Z {2})?(?:← )?(.*)$/gm)].map(([, text]) => text).slice(0, 14);
+  assert.deepEqual(told, [
+    ...['again 6', 'ended 6', 'started 6', 'again 5', 'ended 5', 'started 5', 'again 4', 'ended 4'],
+    '2 more restarts in between, which --json shows',
+    ...['ended 1', 'started 1', 'deployed'],
+    'boom\\x1b[2J',
+    'davit logs web --instance 1  all that it wrote',
+  ]);
+});
+
 test('what a service wrote cannot drive the terminal of who asks why', async () => {
   await using agent = await fakeAgent(() => failed);
   agent.describeIn(person.path('data'));

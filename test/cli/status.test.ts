@@ -94,7 +94,7 @@ test('instances, restarts and the next run of a schedule are shown where they sa
   const { out } = await person.davit(['status']);
   assert.match(out, /^SERVICE +STATE +READY +PID +RELEASE +RESTARTS +UPTIME +NEXT RUN +COMMAND\n/);
   assert.match(out, /\nmany +running +2\/3 +4711 +3 +4 +1h 2m +- +sleep 1000\n/);
-  assert.match(out, /\nnightly +scheduled +1\/1 .* in 1h 2m +sleep 1000\n/);
+  assert.match(out, /\nnightly +scheduled +- .* in 1h 2m +sleep 1000\n/);
   const details = await person.davit(['status', 'many']);
   assert.match(details.out, /\ninstances: +3 of 3 running, 2 ready\nrestarts: +4\n/);
   const { out: task } = await person.davit(['status', 'nightly']);

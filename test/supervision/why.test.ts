@@ -96,6 +96,42 @@ test('what is no change of state starts no chain', async (context) => {
   assert.deepEqual(await sentences(), ['it was stopped']);
 });
 
+test('the chain ends with what somebody asked for, and goes on within what they asked for', async (context) => {
+  const { note, sentences, tell } = newWhy(context);
+  const ran = note('service.started', { instance: 1, message: 'it ran' });
+  const asked = note('service.stopping', { instance: 1, cause: ran, actor: 'key:a', message: 'SIGTERM' });
+  const stopped = note('service.stopped', { instance: 1, cause: asked, actor: 'key:a', message: 'stopped' });
+  const begun = note('service.starting', { instance: 1, cause: stopped, actor: 'key:a', message: 'begun' });
+  note('service.started', { instance: 1, cause: begun, message: 'it runs' });
+  assert.deepEqual(
+    (await sentences()).map((sentence) => sentence.replace('Instance 1: ', '')),
+    ['it runs', 'begun (by key:a)', 'stopped (by key:a)', 'SIGTERM (by key:a)'],
+  );
+  assert.equal((await tell()).before[0]?.event.message, 'it ran');
+  const again = note('service.starting', { instance: 1, cause: stopped, actor: 'schedule', message: 'due' });
+  note('service.exited', { instance: 1, cause: again, message: 'it ended' });
+  assert.deepEqual(await sentences(), ['Instance 1: it ended', 'Instance 1: due (by its schedule)']);
+});
+
+test('what the agent did of itself has a cause like anything else', async (context) => {
+  const { note, sentences } = newWhy(context);
+  const lost = note('service.exited', { message: 'the host was restarted' });
+  note('service.starting', { cause: lost, actor: 'agent', message: 'it was started' });
+  assert.deepEqual(await sentences(), ['it was started (by the agent itself)', 'the host was restarted']);
+});
+
+test('changes that are not in the chain follow it, also those in between', async (context) => {
+  const { note, tell } = newWhy(context);
+  const begun = note('deployment.started');
+  note('service.exited', { instance: 2, message: 'Process exited with code 7' });
+  note('deployment.failed', { cause: begun });
+  const { before } = await tell();
+  assert.deepEqual(
+    before.map(({ sentence }) => sentence),
+    ['Instance 2: Process exited with code 7'],
+  );
+});
+
 test('an instance is told by its own changes and by those of the service as a whole', async (context) => {
   const { note, sentences } = newWhy(context);
   note('service.exited', { instance: 2, message: 'two' });
