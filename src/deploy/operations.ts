@@ -4,7 +4,7 @@ import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
-import { type Instance, noRestarts, pidOf } from '../services/instance.ts';
+import { type Instance, noRestarts, pidOf, waitsForStart } from '../services/instance.ts';
 import { nextState } from '../services/lifecycle.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances, wantedInstances } from '../services/service.ts';
@@ -271,16 +271,13 @@ export class Operations {
   finish(id: string): Promise<void> {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
-      const { under_way, wanted } = registry.get(id);
-      const isDue = registry.get(id).instances.some((instance) => this.#isDue(id, instance));
-      if (under_way !== null) {
-        if (runningInstances(registry.get(id)).length === 0) await this.#options.refuseSecond(id);
-        await this.#finishReplacement(id);
-      } else if (wanted === 'running') {
-        if (isDue) await this.#options.refuseSecond(id);
-        await this.#converge(id, 'agent');
-      }
-      if (registry.get(id).wanted === 'running' && isDue) this.#wakeDue(id);
+      const { under_way, wanted, instances } = registry.get(id);
+      const isStarted = instances.some((instance) => this.#isDue(id, instance) || waitsForStart(instance));
+      if (wanted === 'running' ? isStarted : under_way !== null) await this.#refuseSecond(id);
+      if (under_way !== null) await this.#finishReplacement(id);
+      if (registry.get(id).wanted === 'stopped') return;
+      await this.#converge(id, 'agent');
+      this.#wakeDue(id);
     });
   }
 
@@ -434,6 +431,16 @@ export class Operations {
     if (state !== 'stopped' || registry.spec(id).schedule !== null) return false;
     const wasNeverStarted = run === 0 && registry.get(id).runs > 0;
     return wasNeverStarted || startsAgain(last_exit);
+  }
+
+  /** Throws, and nothing of a service is started by itself, where something of it runs that no record knows of. */
+  async #refuseSecond(id: string): Promise<void> {
+    try {
+      await this.#options.refuseSecond(id);
+    } catch (error) {
+      this.#rest(id);
+      throw error;
+    }
   }
 
   #wakeDue(id: string): void {

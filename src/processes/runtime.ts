@@ -165,11 +165,6 @@ export class Runtime {
     return whyOutOfMemory(kill, proof.control_group, findControlGroup(proof.control_group)?.memoryEvents());
   }
 
-  /** Whether the kernel killed one of these processes of an instance because memory ran out. */
-  wasKilledForMemory(proof: InstanceProof, pids: readonly (number | null)[]): boolean {
-    return this.outOfMemory(proof, pids) !== null;
-  }
-
   /** Ends the whole tree. Returns what that took. */
   async stop(tree: ProcessTree, options: StopOptions): Promise<StopReport> {
     const report = await stopTree(this.#table, targetOf(tree), options);

@@ -103,6 +103,11 @@ export function isReady({ state, readiness, liveness, has_logged_ready }: Instan
   return state === 'running' && isWell(readiness) && isWell(liveness) && has_logged_ready !== false;
 }
 
+/** Whether it is to be started, if not at once. */
+export function waitsForStart({ state, retry_at }: Instance): boolean {
+  return state === 'pending' || state === 'backoff' || (state === 'failed' && retry_at !== null);
+}
+
 /** An instance as every interface shows it. */
 export function instanceStatus(instance: Instance): InstanceStatus {
   const { number, state, process, port, readiness, liveness, restarts, retry_at, last_exit } = instance;

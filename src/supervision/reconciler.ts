@@ -1,6 +1,6 @@
 import { errorMessage } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
-import type { Instance } from '../services/instance.ts';
+import { type Instance, waitsForStart } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Service } from '../services/service.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -35,7 +35,7 @@ export class Reconciler {
     this.#parts = parts;
   }
 
-  /** Begins with what is there, and goes on with what changes. */
+  /** Begins to act on what changes. What is there already has its first turn elsewhere. */
   begin(): void {
     const { registry } = this.#parts;
     this.#unsubscribe = registry.subscribe((id) => this.#noteChange(id));
@@ -43,7 +43,6 @@ export class Reconciler {
       // What runs did so with all that it needs.
       this.#wasMet.set(id, true);
       this.#compare(id);
-      this.look(id);
     }
   }
 
@@ -82,7 +81,7 @@ export class Reconciler {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     if (service === null || service.wanted === 'stopped' || service.under_way !== null) return;
-    const waiting = service.instances.filter(isWaiting);
+    const waiting = service.instances.filter(waitsForStart);
     const due = waiting.filter(({ retry_at }) => retry_at === null || retry_at <= Date.now());
     const later = waiting.flatMap(({ retry_at }) =>
       retry_at !== null && retry_at > Date.now() ? retry_at : [],
@@ -185,10 +184,6 @@ export class Reconciler {
     const { registry, onProblem } = this.#parts;
     registry.lock.run(id, work).catch((error) => onProblem(`service "${id}": ${errorMessage(error)}`));
   }
-}
-
-function isWaiting({ state, retry_at }: Instance): boolean {
-  return state === 'pending' || state === 'backoff' || (state === 'failed' && retry_at !== null);
 }
 
 /** The id of what happened last to a service. */

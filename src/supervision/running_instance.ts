@@ -2,6 +2,7 @@ import type { StopReport } from '../contract/answers.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
 import type { ProcessTree, Runtime } from '../processes/runtime.ts';
 import type { InstanceProcess, LastExit } from '../services/instance.ts';
+import { lastExit } from './last_exit.ts';
 import type { Capture } from './output.ts';
 
 /** Why and by whom an instance is stopped, and whether it stays so. */
@@ -51,12 +52,16 @@ export type FoundInstance = Pick<
 /** How long leftovers of a process that ended by itself get to end, in milliseconds. */
 export const sweepTimeout = 2_000;
 
-/** Why a process ended that nobody stopped. */
-export function endReason(
+/** How a process ended that nobody stopped. `startedAt` is null when no agent was there to see it. */
+export function exitByItself(
   facts: InstanceProcess,
-  { signal }: ExitStatus,
-  runtime: Runtime,
-): LastExit['reason'] {
-  const forMemory = signal === 'SIGKILL' && runtime.wasKilledForMemory(facts, [facts.pid, facts.main_pid]);
-  return forMemory ? 'out_of_memory' : 'exited';
+  status: ExitStatus,
+  startedAt: number | null,
+  { runtime, limit }: { readonly runtime: Runtime; readonly limit: string | null },
+): LastExit {
+  const pids = [facts.pid, facts.main_pid];
+  const whose = status.signal === 'SIGKILL' ? runtime.outOfMemory(facts, pids) : null;
+  const exit = lastExit(whose === null ? 'exited' : 'out_of_memory', status, startedAt);
+  if (whose !== 'limit' || limit === null) return exit;
+  return { ...exit, message: `${exit.message}: its limit of ${limit} was reached` };
 }

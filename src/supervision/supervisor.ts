@@ -17,7 +17,7 @@ import type { PortBook } from './port_book.ts';
 import type { Programs } from './programs.ts';
 import { endedWell } from './restart.ts';
 import {
-  endReason,
+  exitByItself,
   type FoundInstance,
   type RunningInstance,
   type StopOrder,
@@ -326,8 +326,9 @@ export class Supervisor {
   #exitOf({ service, facts, stopping, isOnTrial }: RunningInstance, status: ExitStatus): LastExit {
     const { registry, runtime } = this.#options;
     if (stopping !== null) return lastExit(stopping.reason, status, facts.started_at);
-    const exit = lastExit(endReason(facts, status, runtime), status, facts.started_at);
     const { spec } = registry.release(service, facts.release);
+    const limit = spec.limits.memory;
+    const exit = exitByItself(facts, status, facts.started_at, { runtime, limit });
     const hasDoneItsTask = spec.type === 'task' && endedWell({ exit, spec });
     return isOnTrial && !hasDoneItsTask && exit.reason === 'exited'
       ? { ...exit, reason: 'start_failed' }

@@ -15,7 +15,7 @@ import type { Endings } from './endings.ts';
 import { lastExit, unseenExit } from './last_exit.ts';
 import type { OutputStore } from './output.ts';
 import type { PortBook } from './port_book.ts';
-import { endReason, type FoundInstance, type StopOrder, sweepTimeout } from './running_instance.ts';
+import { exitByItself, type FoundInstance, type StopOrder, sweepTimeout } from './running_instance.ts';
 
 interface TakeUpParts {
   readonly registry: Registry;
@@ -187,7 +187,11 @@ export class TakeUp {
       return;
     }
     const stopping = stopInProgress(service, instance);
-    const exit = lastExit(stopping?.reason ?? endReason(facts, status, runtime), status, null);
+    const limit = this.#parts.registry.release(id, facts.release).spec.limits.memory;
+    const exit =
+      stopping === null
+        ? exitByItself(facts, status, null, { runtime, limit })
+        : lastExit(stopping.reason, status, null);
     const isOnTrial = service.under_way !== null;
     this.#actions.endings.note({ service: id, number, facts, exit, stopping, isOnTrial, isSeen: false });
     this.#inItsTurn(id, async () => {

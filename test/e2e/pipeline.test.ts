@@ -88,7 +88,11 @@ test('a service that ends by itself is stopped with its return code', async () =
 });
 
 test('a service that ended well has return code 0', async () => {
-  await agent.call('POST', '/service/task/deploy', { command: 'true', min_uptime: '0s' });
+  await agent.call('POST', '/service/task/deploy', {
+    command: 'true',
+    min_uptime: '0s',
+    restart: { policy: 'never' },
+  });
   const seen = await agent.until('GET', '/service/task/status', (body) => body.status === 'stopped');
   assert.equal(seen.return_code, 0);
 });

@@ -66,7 +66,8 @@ export class Sandbox implements AsyncDisposable {
   spec(way: Way, change: object = {}): object {
     const env = { FAULTS_HOME: this.folder };
     const command = ['/bin/sh', counter, way];
-    return { command, env, min_uptime: '150ms', stop: { timeout: '300ms' }, ...change };
+    const restart = { policy: 'never' };
+    return { command, env, min_uptime: '150ms', stop: { timeout: '300ms' }, restart, ...change };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
