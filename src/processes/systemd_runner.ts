@@ -33,6 +33,8 @@ interface SystemdRunnerOptions {
 
 /** How long systemd may take to start a wrapper, in milliseconds. */
 const startTimeout = 30_000;
+/** How many units systemd is asked for at a time; it makes one after the other. */
+const mostAtOnce = 8;
 /** How much of what systemd-run says is kept, in characters. */
 const longestReason = 500;
 
@@ -46,6 +48,8 @@ export class SystemdRunner {
   readonly #options: SystemdRunnerOptions;
   readonly #uid = process.geteuid?.() ?? -1;
   readonly #manager: UnitManager = this.#uid === 0 ? 'system' : 'user';
+  readonly #waiting: (() => void)[] = [];
+  #beginning = 0;
 
   constructor(options: SystemdRunnerOptions) {
     this.#options = options;
@@ -80,7 +84,7 @@ export class SystemdRunner {
     let takePipe: (() => Socket) | undefined;
     try {
       takePipe = lifelines.openScript(instance_id);
-      const leader = await this.#begin(instance_id, lifeline, program, output);
+      const leader = await this.#inTurn(() => this.#begin(instance_id, lifeline, program, output));
       const exited = lifeline.ended.then(() => lifelines.notesOf(instance_id).exit);
       const pipe = takePipe();
       // The wrapper may be gone when it is written to.
@@ -132,6 +136,18 @@ export class SystemdRunner {
 
   get #runtimeDirectory(): string {
     return this.#options.environment['XDG_RUNTIME_DIR'] || `/run/user/${this.#uid}`;
+  }
+
+  async #inTurn<T>(begin: () => Promise<T>): Promise<T> {
+    if (this.#beginning < mostAtOnce) this.#beginning++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await begin();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#beginning--;
+      else next();
+    }
   }
 
   async #begin(
