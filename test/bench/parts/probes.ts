@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../ask.ts';
 import { serviceIds, usingPeers } from '../contenders.ts';
-import { freePort } from '../http_client.ts';
 import type { MonitorCount, MonitorQuestion } from '../monitor_process.ts';
 import type { Davit } from '../peers/davit.ts';
 import { processorTime } from '../processes.ts';
@@ -14,6 +13,10 @@ import { until } from '../until.ts';
 const program = join(import.meta.dirname, '../programs/http.pl');
 const mostOfPm2 = 0.5;
 
+interface InstanceList {
+  readonly instances: readonly { readonly port: number }[];
+}
+
 interface ServiceHealth {
   readonly present: readonly { readonly verdict: string }[];
   readonly history: readonly { readonly success: boolean; readonly count: number }[];
@@ -23,13 +26,12 @@ interface ServiceHealth {
 export async function measureProbes({ sandbox, contenders, quick }: Run): Promise<Report> {
   const services = serviceIds(quick ? 20 : 200);
   const seconds = quick ? 10 : 60;
-  const ports: number[] = [];
-  while (ports.length < services.length) ports.push(await freePort());
   const davit = await contenders.davit(services);
   const pm2 = await contenders.pm2(services);
   const shares = await usingPeers(sandbox, [davit, pm2], async () => {
     await pm2.deployAll();
-    await deploy(davit, services, ports, null);
+    await deploy(davit, services, null);
+    const ports = await portsOf(davit, services);
     const monitor = startMonitor();
     try {
       await ask<MonitorCount>(monitor, { ports } satisfies MonitorQuestion);
@@ -39,7 +41,7 @@ export async function measureProbes({ sandbox, contenders, quick }: Run): Promis
       );
       const count = await ask<MonitorCount>(monitor, { count: true } satisfies MonitorQuestion);
       monitor.kill();
-      await deploy(davit, services, ports, { type: 'http', interval: '10s' });
+      await deploy(davit, services, { type: 'http', interval: '10s' });
       await until('every service is healthy', () => allHealthy(davit, services), { pause: 500 });
       const probed = await observe({ davit: davit.daemonPid }, seconds);
       const failures = await failuresOf(davit, services);
@@ -89,18 +91,23 @@ function startMonitor(): ChildProcess {
   });
 }
 
-async function deploy(
-  davit: Davit,
-  services: readonly string[],
-  ports: readonly number[],
-  liveness: object | null,
-): Promise<void> {
-  const operations = services.map((service, at) => ({
+async function deploy(davit: Davit, services: readonly string[], liveness: object | null): Promise<void> {
+  const operations = services.map((service) => ({
     operation: 'deploy',
     service,
-    body: { ...davit.spec(service), command: ['perl', program], port: ports[at], liveness },
+    body: { ...davit.spec(service), command: ['perl', program], port: 'auto', liveness },
   }));
   await davit.agent.askFor('POST', '/api/v1/batch', { operations });
+}
+
+async function portsOf(davit: Davit, services: readonly string[]): Promise<number[]> {
+  const ports: number[] = [];
+  for (const service of services) {
+    const path = `/api/v1/services/${service}/instances`;
+    const { body } = await davit.agent.askFor<InstanceList>('GET', path);
+    ports.push(...body.instances.map(({ port }) => port));
+  }
+  return ports;
 }
 
 async function allHealthy(davit: Davit, services: readonly string[]): Promise<boolean> {
