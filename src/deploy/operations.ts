@@ -388,7 +388,12 @@ export class Operations {
   async #runInstead(id: string, spec: Spec, order: ReplaceOrder): Promise<Replacement> {
     await this.#options.supervisor.check(id, spec);
     await this.#awaitDependencies(id, spec, order);
-    return replaceRelease(this.#options, id, order);
+    try {
+      return await replaceRelease(this.#options, id, order);
+    } finally {
+      // What had proved itself may have ended while others had not.
+      this.#options.reconciler.look(id);
+    }
   }
 
   /** Throws `dependency_unmet`, with nothing touched, where what a spec depends on is not there in time. */

@@ -152,8 +152,11 @@ export class Endings {
     const { registry } = this.#parts;
     const spec = registry.spec(service);
     const { restarts } = registry.instance(service, number);
-    if (registry.get(service).wanted === 'stopped') return rests;
-    return afterExit({ spec, exit, uptime, restarts, now: exit.at, random: Math.random() });
+    const step = afterExit({ spec, exit, uptime, restarts, now: exit.at, random: Math.random() });
+    const { wanted, under_way } = registry.get(service);
+    // One whose first deployment is under way is wanted by that.
+    const isWanted = wanted === 'running' || under_way !== null;
+    return isWanted || step.next === 'has_completed' ? step : rests;
   }
 
   #apply(service: string, number: number, last_exit: LastExit, step: NextStep, event: number): void {

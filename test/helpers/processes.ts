@@ -50,11 +50,19 @@ export function fixture(name: string, ...args: string[]): string[] {
 /** A program as davit would start it. */
 export function programOf(command: Program['command'], options: ProgramOptions = {}): Program {
   const account = options.account ?? resolveAccount(null, null);
-  const marker = { service: 'test', release: 1 };
+  const marker = { service: 'test', release: 1, instance: 1 };
   const parts = { agentEnvironment: process.env, passed: [], files: [], env: options.env ?? {} };
-  const built = buildEnvironment({ ...parts, account, marker });
+  const built = buildEnvironment({ ...parts, account, marker, port: null });
   const env = { ...built, DAVIT_INSTANCE_ID: options.instance_id ?? randomUUID() };
-  return { command, cwd: options.cwd ?? '/', env, account };
+  return {
+    command,
+    cwd: options.cwd ?? '/',
+    env,
+    account,
+    runner: 'direct',
+    stop: { signal: 'SIGTERM', timeout_ms: 5_000 },
+    limits: { memory_bytes: null, cpu_cores: null, pids: null, open_files: null, enforcement: 'required' },
+  };
 }
 
 /** Starts the wrapper of a program, which waits until it is let go. */
