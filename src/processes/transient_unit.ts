@@ -29,11 +29,16 @@ export const sandbox = [
   'KeyringMode=private',
 ] as const;
 
-/** What only the host's systemd knows or may do. The order in time holds in reverse when the host is shut down. */
-const ofSystem = [
-  'After=network.target network-online.target nss-user-lookup.target remote-fs.target',
-  ...sandbox,
-];
+/**
+ * When a unit ends at a shutdown of the host, which is the reverse of the order here: after the agent, which comes after
+ * network-online.target and ends its services itself, and before the network goes. There is no order between a unit and
+ * the agent as such, or a unit could not be started while systemd restarts the agent.
+ */
+const order = {
+  system: ['After=network.target nss-user-lookup.target', 'Before=network-online.target'],
+  // An agent of an account comes after basic.target, as all units do that say nothing else.
+  user: ['DefaultDependencies=no', 'Conflicts=shutdown.target', 'Before=basic.target shutdown.target'],
+} as const;
 
 /**
  * The properties of the unit of a program, as they stand in unit files (systemd.service(5)). None of them is a secret:
@@ -59,7 +64,8 @@ export function unitProperties(
     'StandardInput=null',
     'StandardOutput=null',
     'StandardError=journal',
-    ...(manager === 'system' ? ofSystem : []),
+    ...order[manager],
+    ...(manager === 'system' ? sandbox : []),
     ...inherited(limits.open_files),
     `TasksMax=${pids === null ? 'infinity' : pids + wrapperProcesses}`,
     ...(memory_bytes === null ? [] : [`MemoryMax=${memory_bytes}`, 'MemorySwapMax=0']),

@@ -95,4 +95,16 @@ describe('a service whose instances are units', { skip: machineObstacle() }, () 
     assert.equal(status, 200, JSON.stringify(body));
     await until('there is no unit', async () => (await units()).length === 0);
   });
+
+  test('is asked once to end when the host is shut down, by the agent, and runs again after it', async () => {
+    const ending = 'echo TERM >>/root/signals; sleep 0.5; exit 0';
+    const command = `trap '${ending}' TERM; while :; do sleep 0.05; done`;
+    const spec = { command, runner: 'systemd', user: null, instances: 1, restart: { policy: 'never' } };
+    const { status, body } = await request('POST', '/service/web/deploy', spec);
+    assert.equal(status, 200, JSON.stringify(body));
+    await machine.almostShutDown();
+    assert.equal(readFileSync(machine.file('/root/signals'), 'utf8'), 'TERM\n');
+    await machine.run('systemctl', 'start', 'davit');
+    await untilRunning((now) => now !== body.pid);
+  });
 });

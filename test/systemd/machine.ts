@@ -1,6 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { until } from '../helpers/system.ts';
@@ -107,6 +116,14 @@ export class Machine {
   /** A property of the agent's unit, as `systemctl show` has it. */
   unit(property: string): Promise<string> {
     return this.run('systemctl', 'show', '--value', '--property', property, 'davit.service');
+  }
+
+  /** All that a shutdown does to units, but for its last step. What is started afterwards is as after the next boot. */
+  async almostShutDown(): Promise<void> {
+    // Nobody may start shutdown.target by itself.
+    const target = '[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\nAfter=shutdown.target\n';
+    writeFileSync(this.file('/run/systemd/system/almost-down.target'), target);
+    await this.run('systemctl', 'start', 'almost-down.target');
   }
 
   /** Sends a request from within the machine's network. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { sandbox } from '../../src/processes/transient_unit.ts';
@@ -58,37 +58,42 @@ describe('in a machine with systemd', { skip: machineObstacle() }, () => {
   test('what an account sees and does', (t) => inMachine(t, 'units', 'alice'));
   test('an account without systemd', (t) => inMachine(t, 'no_units', 'bob'));
 
-  /** Has an agent start a program in the machine; it is left alone once it has. */
-  async function startInMachine(command: string): Promise<{ pid: number; notes: () => string }> {
+  /** Has an agent of an account start a program in the machine; nobody watches it any more once it is ready. */
+  async function startInMachine(user: string, home: string): Promise<{ pid: number; notes: () => string }> {
+    const uid = Number(await machine.run('id', '-u', user));
     const program = {
-      command,
+      command: 'trap "sleep 0.2; exit 8" INT; trap "exit 9" TERM; echo ready; while :; do sleep 0.01; done',
       cwd: '/',
       env: { PATH: '/usr/bin:/bin' },
-      account: { switch_to: null, uid: 0, name: 'root', home: '/root', shell: '/bin/sh' },
+      account: { switch_to: null, uid, name: user, home, shell: '/bin/sh' },
       limits: { memory_bytes: null, cpu_cores: null, pids: null, open_files: null, enforcement: 'required' },
       runner: 'systemd',
       stop: { signal: 'SIGINT', timeout_ms: 10_000 },
     };
-    const order = { directory: '/root/instances', output: '/root/out', program, letGo: true };
+    const order = { directory: `${home}/instances`, output: `${home}/output`, program, letGo: true };
     await machine.run(
-      ...['systemd-run', '--quiet', '--collect', '--property=StandardOutput=file:/root/started'],
+      ...['systemd-run', '--quiet', '--collect', `--unit=agent-of-${user}`, `--property=User=${user}`],
+      ...[`--setenv=XDG_RUNTIME_DIR=/run/user/${uid}`, `--property=StandardOutput=file:/run/started-${user}`],
       ...[node, `${fixtures}/runner_agent.ts`, JSON.stringify(order)],
     );
-    const started = machine.file('/root/started');
-    await until('the program has been started', () => readOf(started).endsWith('\n'));
-    const { pid, proof } = JSON.parse(readOf(started));
-    return { pid, notes: () => readOf(machine.file(`/root/instances/${proof.instance_id}.notes`)) };
+    const started = () => readOf(machine.file(`/run/started-${user}`));
+    await until('the program is ready', () => {
+      return readOf(machine.file(order.output)) === 'ready\n' && started().endsWith('\n');
+    });
+    await machine.run('systemctl', 'kill', '--signal=KILL', `agent-of-${user}`);
+    const { pid, proof } = JSON.parse(started());
+    return { pid, notes: () => readOf(machine.file(`${order.directory}/${proof.instance_id}.notes`)) };
   }
 
-  test('a host that is shut down ends an instance as its service wants it, and how is written down', async () => {
-    const command =
-      'trap "sleep 0.2; exit 8" INT; trap "exit 9" TERM; echo ready; while :; do sleep 0.01; done';
-    const { pid, notes } = await startInMachine(command);
-    await until('the program is ready', () => readOf(machine.file('/root/out')) === 'ready\n');
-    // All of a shutdown but its last step. Nobody may start shutdown.target by itself.
-    const unit = '[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\nAfter=shutdown.target\n';
-    writeFileSync(machine.file('/run/systemd/system/almost-down.target'), unit);
-    await machine.run('systemctl', 'start', 'almost-down.target');
+  test('the end of the systemd of an account ends an instance as its service wants it', async () => {
+    const { pid, notes } = await startInMachine('alice', '/home/alice');
+    await machine.run('systemctl', 'stop', 'user@1000');
+    assert.equal(notes(), `started ${pid}\n8\n`);
+  });
+
+  test('the end of the host ends an instance as its service wants it, also while no agent is there', async () => {
+    const { pid, notes } = await startInMachine('root', '/root');
+    await machine.almostShutDown();
     assert.equal(notes(), `started ${pid}\n8\n`);
   });
 });
