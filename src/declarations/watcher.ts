@@ -39,6 +39,8 @@ interface Refusal {
 /** Looks in a row in which a file must be the same before it is read; more where its last line is not ended. */
 const steadyLooks = 2;
 const steadyLooksUnended = 6;
+/** How many places of a file an event names. */
+const shownPlaces = 10;
 /** Every so many looks a refused file is tried again: the folders around it may be right now. */
 const retryLooks = 30;
 /** Looks in a row in which a file must be missing before it counts as removed. */
@@ -111,7 +113,9 @@ export class DeclarationWatcher {
     let hash = signature;
     try {
       const source = await readTrusted(file, longestDeclaration);
-      if (!source.endsWith('\n') && looks < steadyLooksUnended) return;
+      // JSON that is cut off cannot be read; of YAML, the end may just be missing.
+      const mayBeCutOff = watched.kind !== 'package' && !source.endsWith('\n');
+      if (mayBeCutOff && looks < steadyLooksUnended) return;
       hash = createHash('sha256').update(source).digest('hex');
       if (this.#options.memory.applied[file]?.hash === hash) return void this.#refusals.delete(file);
       if (refusal?.hash === hash && !mayBeRightNow) return;
@@ -119,7 +123,7 @@ export class DeclarationWatcher {
       if (draft === null) return await this.#forget(file, 'declares nothing any more', present);
       await this.#apply(file, draft, hash, present);
     } catch (error) {
-      this.#refuse(file, hash, errorMessage(error));
+      this.#refuse(file, hash, reasonOf(file, error));
     }
   }
 
@@ -216,4 +220,18 @@ export class DeclarationWatcher {
     if (trouble !== null && trouble !== this.#trouble) this.#options.onProblem(trouble);
     this.#trouble = trouble;
   }
+}
+
+/** What is wrong with a file, place by place. */
+function reasonOf(file: string, error: unknown): string {
+  const details = error instanceof DavitError ? error.details : [];
+  if (details.length < 2) return errorMessage(error);
+  const shown = details
+    .slice(0, shownPlaces)
+    .map(
+      ({ line, column, path, message }) =>
+        `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`,
+    );
+  const more = details.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
