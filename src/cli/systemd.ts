@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { isSea } from 'node:sea';
 import type { Command } from 'commander';
 import { readAsset } from '../lib/assets.ts';
@@ -42,16 +43,28 @@ export function addSystemd(program: Command, act: Act): void {
     )
     .action(
       act(async ({ terminal, json }: Run, { user = false, binary }: { user?: boolean; binary?: string }) => {
-        const unit = unitFor(binary ?? (isSea() ? process.execPath : installedBinary), user);
+        const path = binary ?? (isSea() ? process.execPath : installedBinary);
+        const unit = unitFor(path, user, systemdVersion());
         if (json) terminal.json({ unit });
         else terminal.write(unit);
       }),
     );
 }
 
+/** The version of systemd on this host; 0 where there is none. */
+function systemdVersion(): number {
+  const { stdout } = spawnSync('systemctl', ['--version'], { encoding: 'utf8', timeout: 5_000 });
+  return Number(/^systemd (\d+)/.exec(stdout ?? '')?.[1] ?? 0);
+}
+
+/** From this version on the agent can be put aside, which lets it limit what its services use. Others complain of the setting. */
+const knowsSubgroups = 254;
+
 /** The unit for a binary at this path; for the system, or for the systemd of an account that is not root. */
-export function unitFor(binary: string, user: boolean): string {
-  const template = readAsset('davit.service').toString('utf8');
+export function unitFor(binary: string, user: boolean, version = 0): string {
+  const template = readAsset('davit.service')
+    .toString('utf8')
+    .replace(/^Delegate=yes$/m, version >= knowsSubgroups ? '$&\nDelegateSubgroup=davit.agent' : '$&');
   const system = template.replaceAll(installedBinary, quoted(binary));
   if (!user) return system;
   return (

@@ -1,4 +1,5 @@
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
+import type { BatchOperation } from '../contract/requests.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
@@ -16,6 +17,7 @@ import { startsAgain } from '../supervision/last_exit.ts';
 import type { Reconciler } from '../supervision/reconciler.ts';
 import { requireReferences } from '../supervision/references.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
+import { batchOrder } from './batch_order.ts';
 import { type Replacement, replaceRelease, resumeReplacement, stopWhere } from './replacement.ts';
 
 interface OperationsOptions {
@@ -279,6 +281,14 @@ export class Operations {
       await this.#converge(id, 'agent');
       this.#wakeDue(id);
     });
+  }
+
+  /** Which operations of a batch must have ended before another one begins. */
+  inOrder(items: readonly BatchOperation[]): (item: BatchOperation) => readonly BatchOperation[] {
+    const { registry } = this.#options;
+    const dependsOn = (id: string) =>
+      registry.find(id) === null ? [] : Object.keys(registry.spec(id).depends_on);
+    return batchOrder(items, dependsOn);
   }
 
   /** Stops everything that runs, because the agent ends: the next agent starts it again. What depends on others ends first. */

@@ -8,25 +8,38 @@ import { errorReply, requestIdOf } from './errors.ts';
 import { allows, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
 
-/** Runs every operation, side by side on different services, and tells how each ended. */
+type Outcome = BatchResult['results'][number];
+
+/**
+ * Runs every operation, side by side on different services, and tells how each ended. A service starts after those that
+ * it depends on, and ends before them, where both are in the batch.
+ */
 export function batchHandler(operations: Operations): Handler<(typeof contract)['batch']> {
   return async ({ body, principal, response }) => {
-    const results = await Promise.all(
-      body.operations.map(async (item): Promise<BatchResult['results'][number]> => {
-        const { service, operation } = item;
-        const done = (http_status: number, code: string | null) => {
-          auditPart(response, { action: `${operation}Service`, service, http_status, code });
-          return { service, operation, http_status };
-        };
-        try {
-          const result = await run(operations, item, principal);
-          return { ...done(200, null), result };
-        } catch (error) {
-          const { status, code, body: result } = errorReply(error, requestIdOf(response));
-          return { ...done(status, code), result: result as ErrorAnswer };
-        }
-      }),
-    );
+    const first = operations.inOrder(body.operations);
+    const begun = new Map<BatchOperation, Promise<Outcome>>();
+    const begin = (item: BatchOperation): Promise<Outcome> => {
+      const known = begun.get(item);
+      if (known !== undefined) return known;
+      const outcome = Promise.all(first(item).map(begin)).then(() => perform(item));
+      begun.set(item, outcome);
+      return outcome;
+    };
+    const perform = async (item: BatchOperation): Promise<Outcome> => {
+      const { service, operation } = item;
+      const done = (http_status: number, code: string | null) => {
+        auditPart(response, { action: `${operation}Service`, service, http_status, code });
+        return { service, operation, http_status };
+      };
+      try {
+        const result = await run(operations, item, principal);
+        return { ...done(200, null), result };
+      } catch (error) {
+        const { status, code, body: result } = errorReply(error, requestIdOf(response));
+        return { ...done(status, code), result: result as ErrorAnswer };
+      }
+    };
+    const results = await Promise.all(body.operations.map(begin));
     const succeeded = results.filter((result) => result.http_status === 200).length;
     return { results, succeeded, failed: results.length - succeeded };
   };

@@ -29,3 +29,13 @@ test('the unit of a user asks for nothing that only the system can give', () => 
   );
   assert.match(unit, /^KillMode=process$/m);
 });
+
+test('where systemd can put the agent aside it is told to, so that services can be limited', () => {
+  for (const user of [false, true]) {
+    assert.match(
+      unitFor('/usr/local/bin/davit', user, 254),
+      /^Delegate=yes\nDelegateSubgroup=davit\.agent$/m,
+    );
+    assert.doesNotMatch(unitFor('/usr/local/bin/davit', user, 253), /DelegateSubgroup/);
+  }
+});
