@@ -27,6 +27,11 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'post /api/v1/services/{id}/rollback': { scope: 'deploy', on: 'service' },
   'get /api/v1/services/{id}/status': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/logs': { scope: 'read', on: 'service' },
+  'post /api/v1/services/{id}/scale': { scope: 'operate', on: 'service' },
+  'get /api/v1/services/{id}/instances': { scope: 'read', on: 'service' },
+  'post /api/v1/services/{id}/instances/{instance}/restart': { scope: 'operate', on: 'service' },
+  'get /api/v1/services/{id}/why': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/runs': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases/{release}': { scope: 'read', on: 'service' },
@@ -84,6 +89,7 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{key_id}', 'nosuchkey')
     .replace('{name}', 'app')
     .replace('{version}', '1')
+    .replace('{instance}', '1')
     .replace('{instance_id}', '00000000-00000000-0000-0000-0000-000000000000');
   const body = verb === 'get' || verb === 'delete' ? undefined : (bodies[line]?.(service) ?? {});
   const { status } = await agent.call(verb.toUpperCase(), path, body, {
