@@ -50,6 +50,7 @@ const headers = z
   )
   .refine((all) => Object.keys(all).length <= 100, 'must not hold more than 100 headers')
   .default({})
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what a spec holds
   .describe('Headers of the request. `${PORT}` and the like are filled in.');
 
 const tls = z

@@ -124,7 +124,6 @@ export const healthQuery = z.strictObject({
   until: moment.optional(),
   limit: wholeNumber(1, 5000).optional().describe('Default 100, the newest; 5000 of each service are kept.'),
 });
-export type HealthQuery = z.infer<typeof healthQuery>;
 
 export const whyQuery = z.strictObject({
   instance: wholeNumber(1, 1000).optional().describe('Only what led to the state of this instance.'),

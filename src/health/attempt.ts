@@ -32,6 +32,8 @@ interface AttemptOptions {
 
 /** The longest time that a timer takes, in milliseconds; a longer one would be over at once. */
 const longestTimer = 2 ** 31 - 1;
+/** A timer that comes so much too late was not only inexact, in milliseconds. */
+const heldUp = 50;
 
 /** Makes a probe that ends once: by itself, with its time, or when it is called off. */
 export function attempt(
@@ -50,10 +52,16 @@ export function attempt(
     underway?.close();
     resolve({ success, message: `${subject} ${message}`, duration_ms: performance.now() - began });
   };
-  const onTimeout = () =>
+  const tooLong = () =>
     end(false, `took longer than ${timeout_ms} ms: it waited for ${underway?.waitsFor()}`);
+  const onTimeout = () => {
+    const late = performance.now() - began - timeout_ms;
+    // This process was held up, and what came meanwhile has not been read yet.
+    if (late > heldUp) timer = setTimeout(tooLong, Math.min(late, timeout_ms));
+    else tooLong();
+  };
   const onAbort = () => end(false, 'was called off');
-  const timer = setTimeout(onTimeout, Math.min(timeout_ms, longestTimer));
+  let timer = setTimeout(onTimeout, Math.min(timeout_ms, longestTimer));
   signal.addEventListener('abort', onAbort);
   try {
     if (signal.aborted) onAbort();

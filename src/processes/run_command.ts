@@ -136,7 +136,9 @@ async function endOf(
   signal: AbortSignal,
 ): Promise<'exited' | 'timed_out' | 'aborted'> {
   const { promise, resolve } = Promise.withResolvers<'exited' | 'timed_out' | 'aborted'>();
-  const timer = setTimeout(() => resolve('timed_out'), timeout);
+  // Where this process was held up, it first learns whether the command has ended meanwhile.
+  const onTimeout = () => setImmediate(() => resolve('timed_out'));
+  const timer = setTimeout(onTimeout, timeout);
   const onAbort = () => resolve('aborted');
   signal.addEventListener('abort', onAbort);
   void exited.then(() => resolve('exited'));

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import type { Probe } from '../../src/contract/probe.ts';
 import { probeCheck } from '../../src/health/probe_check.ts';
 import { contents, makeCertificates } from '../cli/certificates.ts';
+import { fixture } from '../helpers/processes.ts';
 import { until } from '../helpers/system.ts';
 import { ask, closedPort, instanceAt, listen, probeOf } from './asking.ts';
 
@@ -108,6 +112,17 @@ test('an answer that comes too late, or whose body does, is a failure that says 
   );
   assert.deepEqual([late.success, dripping.success], [false, false]);
   await until('no connection is left', () => connectionsOf(server).then((count) => count === 0));
+});
+
+test('an answer that came in time is a success, also when the agent itself was held up meanwhile', async (t) => {
+  const [node = '', ...args] = fixture('http_server.mjs');
+  const child = spawn(node, args, { env: { PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  const asked = ask({ type: 'http', timeout: '200ms' }, Number(String(line).replace('port ', '')));
+  const until = performance.now() + 500;
+  while (performance.now() < until);
+  assert.equal((await asked).success, true);
 });
 
 test('a redirect is not followed', async (t) => {

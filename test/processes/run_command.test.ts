@@ -119,6 +119,14 @@ test('an abort kills all that a command started', linuxOnly, async () => {
   assert.deepEqual(living(), []);
 });
 
+test('a command that ended in time has not timed out, also when the agent itself was held up meanwhile', async () => {
+  const running = runCommand(programOf('exit 0'), { timeout_ms: 200 });
+  await new Promise(setImmediate);
+  const until = performance.now() + 500;
+  while (performance.now() < until);
+  assert.equal((await running).timed_out, false);
+});
+
 test('a command that was aborted before it begins is not started', async (t) => {
   const file = join(folderOf(t), 'made');
   const run = await runCommand(programOf(['touch', file]), {
