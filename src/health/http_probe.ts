@@ -2,9 +2,9 @@ import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { connect } from 'node:net';
 import type { ProbeOf } from '../contract/probe.ts';
+import { compilePattern } from '../lib/pattern.ts';
 import { milliseconds } from '../lib/units.ts';
 import { attempt, connectionFailure, excerpt, inAddress, type ProbeCheck, type Underway } from './attempt.ts';
-import { matcher } from './pattern.ts';
 import type { ProbedInstance } from './target.ts';
 import { tlsOptions } from './tls_options.ts';
 
@@ -19,7 +19,7 @@ export function httpProbe(probe: ProbeOf<'http'>, target: Pick<ProbedInstance, '
   const subject = `${method} ${tls === null ? 'http' : 'https'}://${inAddress(host)}:${port}${path}`;
   const timeout_ms = milliseconds(probe.timeout);
   const isWanted = statusTest(probe.status);
-  const matches = matcher(probe.body);
+  const matches = probe.body === null ? () => true : compilePattern(probe.body);
   const options = { host, port, method, path, headers };
   // Each asks over a connection of its own: one that was kept would prove nothing of new ones. Made here it costs less.
   const plain = { ...options, createConnection: () => connect({ host, port }) };

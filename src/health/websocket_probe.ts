@@ -1,9 +1,9 @@
 import { WebSocket } from 'ws';
 import type { ProbeOf } from '../contract/probe.ts';
+import { compilePattern } from '../lib/pattern.ts';
 import { milliseconds } from '../lib/units.ts';
 import { attempt, connectionFailure, excerpt, inAddress, type ProbeCheck, type Underway } from './attempt.ts';
 import { afterwards } from './http_probe.ts';
-import { matcher } from './pattern.ts';
 import type { ProbedInstance } from './target.ts';
 import { type TlsOptions, tlsOptions } from './tls_options.ts';
 
@@ -22,7 +22,7 @@ export function websocketProbe(
   const port = probe.port ?? target.port ?? 0;
   const subject = `${tls === null ? 'ws' : 'wss'}://${inAddress(host)}:${port}${path}`;
   const timeout_ms = milliseconds(probe.timeout);
-  const matches = matcher(probe.expect);
+  const matches = probe.expect === null ? () => true : compilePattern(probe.expect);
   const limits = {
     perMessageDeflate: false,
     maxPayload: largestMessage,

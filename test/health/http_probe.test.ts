@@ -201,7 +201,10 @@ test('a pattern that is none always fails and says so', async (t) => {
   const port = await listen(t, createServer(answering(200)));
   const { success, message } = await ask({ type: 'http', body: '(' }, port);
   assert.equal(success, false);
-  assert.match(message, /^The http probe cannot be made: .*missing closing \)/);
+  assert.match(
+    message,
+    /^The http probe cannot be made: is not a regular expression in RE2's syntax: .*missing closing \)/,
+  );
 });
 
 test('an aborted probe ends at once and leaves no connection', async (t) => {
