@@ -116,6 +116,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const runtime = new Runtime({
     directory: inData('instances'),
     controlGroups: findControlGroupPlace(config.cgroups),
+    environment,
     onProblem,
   });
   const programs = new Programs({ agentEnvironment: environment, passedVariables });
@@ -185,6 +186,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     isRunning: (service) => registry.get(service).instances.some(isActive),
     run: (service, scheduledFor) => operations.runScheduled(service, scheduledFor),
     stopRun: (service) => operations.endRun(service),
+    lastDue: (service) => runs.lastDue(service),
     onNotRun: (noted) => runs.noted(noted),
     onProblem,
   });

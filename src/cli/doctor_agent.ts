@@ -63,16 +63,24 @@ async function checkOrphans(client: AgentClient): Promise<Finding[]> {
 }
 
 function checkServices(services: readonly Service[], information: AgentInformation): Finding[] {
-  const fallen = services.filter(({ status }) => status.wanted === 'running' && status.status === 'stopped');
-  if (fallen.length === 0) {
+  const findings = services.filter(({ status }) => status.wanted === 'running').flatMap(checkService);
+  if (findings.length === 0) {
     const { total, running } = information.services;
     return [ok('services', `${running} of ${total} run, and no other is wanted`)];
   }
-  return fallen.map(({ id, status }) =>
-    problem(
-      'services',
-      `${id} is wanted, but stopped: ${status.message}`,
-      `davit logs ${id}; davit start ${id}`,
-    ),
-  );
+  return findings;
+}
+
+/** What is wrong with a service that is wanted to run. */
+function checkService({ id, status: { status, message, instances } }: Service): Finding[] {
+  const found = `${id} is wanted, but ${status}: ${message}`;
+  const advice = `davit why ${id}`;
+  if (status === 'stopped' || status === 'failed')
+    return [problem('services', found, `${advice}; davit start ${id}`)];
+  if (status === 'backoff' || status === 'pending') return [warning('services', found, advice)];
+  // Earlier agents tell of no instances.
+  if (status !== 'running' || instances === undefined || instances.ready >= instances.wanted) return [];
+  return [
+    warning('services', `${instances.ready} of ${instances.wanted} of ${id} are ready: ${message}`, advice),
+  ];
 }

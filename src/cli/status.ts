@@ -71,11 +71,22 @@ interface Look {
 async function look({ agent, terminal }: Run, service?: string): Promise<Look> {
   if (service === undefined) {
     const answer = await agent().get<ServiceList>('/api/v1/services');
-    return { answer, code: exitCode.ok, text: () => serviceTable(answer.services, terminal) };
+    return { answer, code: exitCode.ok, text: () => serviceTable(answer.services.map(filledUp), terminal) };
   }
   const answer = await agent().get<Service>(servicePath(service));
   const code = answer.status.status === 'running' ? exitCode.ok : exitCode.notRunning;
-  return { answer, code, text: () => serviceDetails(answer, terminal) };
+  return { answer, code, text: () => serviceDetails(filledUp(answer), terminal) };
+}
+
+/** An earlier agent, which this command line may speak to, tells less of a service: it has one instance. */
+function filledUp({ spec, status, ...service }: Service): Service {
+  const running = status.status === 'running' ? 1 : 0;
+  const fewer = { instances: { wanted: 1, running, ready: running }, restarts: 0, next_run: null };
+  return {
+    ...service,
+    spec: { ...{ schedule: null, depends_on: {} }, ...spec },
+    status: { ...fewer, ...status },
+  };
 }
 
 function serviceTable(services: readonly Service[], terminal: Terminal): string {

@@ -66,6 +66,7 @@ export class RunHistory {
       newest: prepare('SELECT * FROM task_runs WHERE service = ? ORDER BY id DESC LIMIT 1'),
       repeat: prepare('UPDATE task_runs SET scheduled_for = ?, message = ?, times = ? WHERE id = ?'),
       list: prepare('SELECT * FROM task_runs WHERE service = ? ORDER BY id DESC LIMIT ?'),
+      lastDue: prepare('SELECT max(scheduled_for) AS due FROM task_runs WHERE service = ?'),
       remove: prepare('DELETE FROM task_runs WHERE service = ?'),
     };
   }
@@ -115,6 +116,12 @@ export class RunHistory {
   /** Newest first. */
   list({ service, limit }: { readonly service: string; readonly limit: number }): TaskRun[] {
     return this.#statements.list.all(service, limit).map(taskRun);
+  }
+
+  /** The last time at which a run was due of which something is known; null: there was none. */
+  lastDue(service: string): Date | null {
+    const last = this.#statements.lastDue.get(service)?.['due'];
+    return typeof last === 'number' ? new Date(last) : null;
   }
 
   /** Forgets every run of a service; with the service itself they go without that. */

@@ -20,6 +20,8 @@ export interface SchedulerOptions {
   readonly run: (id: string, scheduledFor: Date) => Promise<void>;
   /** Ends the run that there is; resolves once it is gone. */
   readonly stopRun: (id: string) => Promise<void>;
+  /** The last due time of a service of which it is known what became of it; null: of none. */
+  readonly lastDue: (id: string) => Date | null;
   /** Is told what was due and was not run. */
   readonly onNotRun: (noted: NotedRun) => void;
   readonly onProblem: (message: string) => void;
@@ -56,7 +58,10 @@ export class Scheduler {
     const { registry } = this.#options;
     const now = Date.now();
     this.#unsubscribe = registry.subscribe((id) => this.#noteChange(id));
-    for (const { id } of registry.services()) this.#takeUp(id, Math.min(awakeUntil?.getTime() ?? now, now));
+    for (const { id } of registry.services()) {
+      const known = Math.max(awakeUntil?.getTime() ?? now, this.#options.lastDue(id)?.getTime() ?? 0);
+      this.#takeUp(id, Math.min(known, now));
+    }
     this.#lookedAt = now;
     this.#look();
   }
@@ -66,6 +71,8 @@ export class Scheduler {
     this.#unsubscribe();
     clearImmediate(this.#soon);
     clearTimeout(this.#timer);
+    for (const [id, { waiting }] of this.#tasks)
+      if (waiting) this.#note(id, 'skipped', waiting, 'the agent ended before its turn came');
     this.#tasks.clear();
   }
 

@@ -73,7 +73,14 @@ test('what an agent tells of itself and of its services is told with what to do'
   const reason = 'control groups are switched off';
   const warnings = [reason, 'mkfifo is missing', '2 instances run that no service has: see davit orphans'];
   const fallen = shownService('web', { status: 'stopped', wanted: 'running', message: 'Died\u001b[2J' });
-  const services = [fallen, shownService('off', { status: 'stopped', wanted: 'stopped' })];
+  const services = [
+    fallen,
+    shownService('off', { status: 'stopped', wanted: 'stopped' }),
+    shownService('loop', { status: 'backoff', message: 'It ended' }),
+    shownService('broken', { status: 'failed', message: 'It gave up' }),
+    shownService('nightly', { status: 'scheduled' }),
+    shownService('many', { instances: { wanted: 3, running: 3, ready: 2 } }),
+  ];
   const information = { version: '0.0.1', warnings, control_groups: { used: false, reason } };
   await using agent = await fakeAgent(
     well({ information, services, orphans: { orphans: [], orphan_count: 2 } }),
@@ -86,13 +93,17 @@ test('what an agent tells of itself and of its services is told with what to do'
   assert.deepEqual(states(findings, /mkfifo is missing/), ['warning']);
   assert.deepEqual(states(findings, /2 instances run that no service has/), ['warning']);
   assert.deepEqual(states(findings, /web is wanted, but stopped: Died/), ['problem']);
+  assert.deepEqual(states(findings, /broken is wanted, but failed: It gave up/), ['problem']);
+  assert.deepEqual(states(findings, /loop is wanted, but backoff: It ended/), ['warning']);
+  assert.deepEqual(states(findings, /2 of 3 of many are ready/), ['warning']);
+  assert.deepEqual(states(findings, /nightly|off /), []);
   assert.deepEqual(states(findings, /off is wanted/), []);
   const { out } = await person.davit(['doctor']);
   assert.match(
     out,
-    /^problem {2}services: web is wanted, but stopped: Died\\x1b\[2J\n {9}davit logs web; davit start web$/m,
+    /^problem {2}services: web is wanted, but stopped: Died\\x1b\[2J\n {9}davit why web; davit start web$/m,
   );
-  assert.match(out, /\n1 problem, [4-6] warnings\n$/);
+  assert.match(out, /\n2 problems, [6-8] warnings\n$/);
 });
 
 test('without an agent the host is looked at all the same', async () => {

@@ -102,6 +102,19 @@ test('instances, restarts and the next run of a schedule are shown where they sa
   assert.match(task, /\nnext run: +\S+Z \(in 1h 2m\)\ndepends on: +db \(healthy\)\n/);
 });
 
+test('what an earlier agent tells of a service is enough', async () => {
+  const { spec, status, ...rest } = shownService('web');
+  const { instances, restarts, next_run, ...known } = status;
+  const { schedule, depends_on, ...fields } = spec;
+  const service = { ...rest, spec: fields, status: known };
+  await using agent = await fakeAgent(({ path }) =>
+    path.endsWith('/web') ? service : { services: [service] },
+  );
+  agent.describeIn(person.path('data'));
+  assert.match((await person.davit(['status'])).out, /\nweb +running +1\/1 +4711 /);
+  assert.match((await person.davit(['status', 'web'])).out, /^web is running for/);
+});
+
 for (const [state, colour] of [
   ['failed', 31],
   ['stopped', 31],

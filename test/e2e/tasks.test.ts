@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import type { TaskRun } from '../../src/contract/runs.ts';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
@@ -206,6 +207,26 @@ test('a schedule goes on with the next agent', async () => {
   await second.until('GET', path, ({ runs }) =>
     runs.some((run: TaskRun) => run.id > known && run.outcome === 'succeeded'),
   );
+});
+
+test('what was due while no agent ran is missed, and the schedule goes on', async () => {
+  const first = await startAgent();
+  const spec = { command: 'true', type: 'task', schedule: eachSecond };
+  await first.call('POST', '/service/tick/deploy', spec);
+  const path = '/api/v1/services/tick/runs';
+  await first.until('GET', path, ({ runs }) => runs.length > 0);
+  await first.end();
+  // As if it had been ten minutes ago.
+  const database = new DatabaseSync(join(first.data, 'davit.db'));
+  database.exec(
+    'UPDATE events SET time = time - 600000; UPDATE task_runs SET scheduled_for = scheduled_for - 600000',
+  );
+  database.close();
+  await using second = await startAgent({ data: first.data });
+  const { runs } = await second.until('GET', path, ({ runs: [newest] }) => newest.outcome === 'succeeded');
+  const missed = runs.find(({ outcome }: TaskRun) => outcome === 'missed');
+  assert.ok(missed.times >= 599, JSON.stringify(missed));
+  assert.equal(missed.started_at, null);
 });
 
 test('the history of a task goes with the task', async () => {

@@ -43,6 +43,7 @@ async function newPlan(context: TestContext, awakeUntil: Date | null = null) {
       if (failure) throw failure;
       running.delete(id);
     },
+    lastDue: (id) => history.lastDue(id),
     onNotRun: (noted) => history.noted(noted),
     onProblem,
   });
@@ -61,6 +62,7 @@ async function newPlan(context: TestContext, awakeUntil: Date | null = null) {
   });
   return {
     registry,
+    history,
     scheduler,
     did,
     running,
@@ -249,6 +251,31 @@ test('what was due while no agent ran is missed; what was due within the last mi
     notes('nightly').map(({ outcome, times }) => [outcome, times]),
     [['missed', 1]],
   );
+});
+
+test('what is known of a due time is not missed, also where nothing else happened since', async (context) => {
+  const awakeUntil = new Date(midnight - 3 * 60 * minute - 30_000);
+  const { add, start, did, notes, history } = await newPlan(context, awakeUntil);
+  add('hourly', '0 * * * *');
+  const scheduled_for = new Date(midnight - 60 * minute);
+  history.noted({ service: 'hourly', scheduled_for, outcome: 'skipped', message: 'one still ran' });
+  await start();
+  assert.deepEqual(did, ['run hourly for 00:00:00']);
+  assert.deepEqual(
+    notes('hourly').map(({ outcome }) => outcome),
+    ['skipped'],
+  );
+});
+
+test('what waits when the agent ends is noted', async (context) => {
+  const { add, start, pass, notes, scheduler } = await newPlan(context);
+  add('a', '* * * * *', 'queue');
+  await start();
+  await pass(2 * minute);
+  scheduler.close();
+  assert.deepEqual(notes('a'), [
+    { outcome: 'skipped', times: 1, message: 'the agent ended before its turn came' },
+  ]);
 });
 
 test('what was missed of a schedule of each second over years is counted up to a bound', async (context) => {
