@@ -6,8 +6,6 @@ export const exitCode = {
   /** The agent was asked and it failed there, in whole or in part. */
   failed: 1,
   usage: 2,
-  /** Only of `davit plan --detailed-exitcode`: there is something to do. */
-  changes: 2,
   notFound: 3,
   denied: 4,
   unreachable: 5,

@@ -12,6 +12,9 @@ interface PlanFlags {
   readonly detailedExitcode?: boolean;
 }
 
+/** The exit code that tools of this kind have for it. */
+const somethingToDo = 2;
+
 export function addPlan(program: Command, act: Act): void {
   program
     .command('plan')
@@ -39,5 +42,5 @@ async function plan(run: Run, { file, prune = false, detailedExitcode }: PlanFla
     const flags = `${prune ? ' --prune' : ''} --plan ${answer.id}`;
     if (answer.changes) terminal.note(`To do exactly this: davit apply -f ${file ?? declared.file}${flags}`);
   }
-  return detailedExitcode && answer.changes ? exitCode.changes : exitCode.ok;
+  return detailedExitcode && answer.changes ? somethingToDo : exitCode.ok;
 }
