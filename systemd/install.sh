@@ -254,10 +254,14 @@ uninstall() {
   say 'A new installation takes them up again. To end and delete all of it: install.sh uninstall --purge'
 }
 
-# What runs in the unit's control group, in either of the places where hosts mount it.
+# What runs in the unit's control group, and in those of units that are instances of this agent (runner: systemd), in
+# either of the places where hosts mount them. Other agents of the host have units in the same slice.
 service_pids() {
+  own=$(printf %s "$(readlink -f "$state/instances")" | sha256sum | cut -c 1-8)
   for root in /sys/fs/cgroup /sys/fs/cgroup/systemd; do
-    [ ! -d "$root$group" ] || find "$root$group" -name cgroup.procs -exec cat {} + | grep -v '^0$' || :
+    for folder in "$root$group" "$root/davit.slice/davit-$own"-*.service; do
+      [ ! -d "$folder" ] || find "$folder" -name cgroup.procs -exec cat {} + | grep -v '^0$' || :
+    done
   done | sort -u
 }
 

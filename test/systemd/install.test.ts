@@ -217,6 +217,19 @@ describe('install.sh', { skip: machineObstacle(), timeout: 300_000 }, () => {
     for (const place of ['/var/lib/davit', '/etc/davit']) assert.ok(!existsSync(machine.file(place)));
   });
 
+  test('--purge ends the instances of this agent that are units, and those of no other agent', async () => {
+    const own = createHash('sha256').update('/var/lib/davit/instances').digest('hex').slice(0, 8);
+    const [ours, others] = [`davit-${own}-1.service`, 'davit-00000000-1.service'];
+    await installed(standIn('1.0.0'));
+    for (const unit of [ours, others])
+      await machine.run('systemd-run', '--collect', '--slice=davit.slice', `--unit=${unit}`, 'sleep', '1000');
+    const { output } = await script('uninstall');
+    assert.match(output, /What stays: its services \(1 processes\)/);
+    await script('uninstall', '--purge');
+    assert.equal((await machine.try('systemctl', 'is-active', ours, others)).output, 'inactive\nactive\n');
+    await machine.run('systemctl', 'stop', others);
+  });
+
   test('says in one line what stands in its way', async () => {
     const file = download(standIn('1.0.0'));
     const inNamespace = (prepare: string) => [
