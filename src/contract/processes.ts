@@ -53,7 +53,9 @@ export const processList = z
   .object({
     service: serviceId,
     ...shownProcesses(mostListed.processes),
-    processes: z.array(processOfService).describe('By instance, and in the order in which they were started.'),
+    processes: z
+      .array(processOfService)
+      .describe('By instance, and in the order in which they were started.'),
   })
   .meta({ id: 'ProcessList' });
 export type ProcessList = z.infer<typeof processList>;
