@@ -121,17 +121,18 @@ function nextText(why: Why, terminal: Terminal): string {
 type Advice = readonly [command: string, purpose: string];
 
 /** What one would do about it, or look at. */
-function nextCommands({ service, state, instance, chain }: Why): Advice[] {
+function nextCommands({ service, state, instance, release, chain }: Why): Advice[] {
   const one = instance === null ? '' : ` --instance ${instance}`;
   const logs: Advice = [`davit logs ${service}${one}`, 'all that it wrote'];
   const start: Advice = [`davit start ${service}`, 'start it again'];
-  const rollback: Advice = [`davit rollback ${service}`, 'go back to the last good release'];
+  const back: Advice = [`davit rollback ${service}`, 'go back to the last good release'];
+  const rollback = release > 1 ? [back] : [];
   const others = [...new Set(chain.map(({ event }) => event.service))]
     .filter((other): other is string => other !== null && other !== service)
     .map((other): Advice => [`davit why ${other}`, `why ${other} is as it is`]);
   const byState: Readonly<Record<ServiceState, readonly Advice[]>> = {
-    failed: [logs, start, rollback],
-    backoff: [logs, rollback, [`davit stop ${service}`, 'end the attempts']],
+    failed: [logs, start, ...rollback],
+    backoff: [logs, ...rollback, [`davit stop ${service}`, 'end the attempts']],
     pending: [[`davit status ${service}`, 'what it depends on']],
     starting: [logs],
     running: [[`davit instances ${service}`, 'each instance with its health'], logs],

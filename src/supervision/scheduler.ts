@@ -183,6 +183,8 @@ export class Scheduler {
         if (task.waiting)
           this.#note(id, 'skipped', task.waiting, 'the next one was due before its turn came');
         task.waiting = due;
+        // What was to end is there all the same: it was being started again just then.
+        if (!task.isBusy) this.#end(id, task);
         break;
       case 'skip':
         this.#note(id, 'skipped', due, 'the run before it had not ended');

@@ -203,6 +203,18 @@ test('replace: where the present run does not end, the next one is not run besid
   assert.match(notes('a')[0]?.message ?? '', /the run before it did not end: it hangs/);
 });
 
+test('replace: a run that came back while it was being ended is ended again', async (context) => {
+  const { add, start, pass, did, running, notes } = await newPlan(context);
+  add('a', '* * * * *', 'replace');
+  await start();
+  await pass(minute);
+  // As an instance that its restart policy starts again in the same moment.
+  context.mock.method(running, 'delete', () => false, { times: 1 });
+  await pass(2 * minute);
+  assert.deepEqual(did, ['run a for 00:01:00', 'stop a', 'stop a', 'run a for 00:03:00']);
+  assert.match(notes('a')[0]?.message ?? '', /the next one was due before its turn came/);
+});
+
 test('a run that cannot be started stands in the history with the reason, and the next one is tried', async (context) => {
   const { add, start, pass, did, notes, fail } = await newPlan(context);
   add('a', '* * * * *');
