@@ -8,7 +8,7 @@ import { findTool } from '../lib/host_tools.ts';
 import { switchCommand } from './account_switch.ts';
 import type { ControlGroup } from './control_group.ts';
 import { type ProcessIdentity, readIdentity } from './identity.ts';
-import { commandLine, type Program, type ProgramLimits } from './launch.ts';
+import { checkLaunch, commandLine, type Program, type ProgramLimits } from './launch.ts';
 import type { Lifelines, NewLifeline } from './lifeline.ts';
 import { openFilesOf } from './limits.ts';
 import { markName } from './process_table.ts';
@@ -80,7 +80,7 @@ export class SystemdRunner {
     const { lifelines } = this.#options;
     const instance_id = this.#options.newId();
     const lifeline = lifelines.open(instance_id);
-    if (lifeline === null) throw new Error('its lifeline cannot be made');
+    if (lifeline === null) throw failure('its lifeline cannot be made (is mkfifo missing?)');
     let takePipe: (() => Socket) | undefined;
     try {
       takePipe = lifelines.openScript(instance_id);
@@ -165,8 +165,11 @@ export class SystemdRunner {
       sleep(startTimeout, null, { ref: false, signal: late.signal }),
     ]).finally(() => late.abort());
     if (pid === null) throw failure(`systemd has not started it within ${startTimeout / 1000} s`);
-    // Its directory may be gone, which the caller finds out.
-    if (pid === 0) throw new Error('the unit could not open what it needs');
+    if (pid === 0) {
+      // Its directory may be gone by now.
+      checkLaunch(program);
+      throw failure(`it could not open what it needs; see journalctl --unit=${unitName(instance)}`);
+    }
     const identity = readIdentity(pid);
     if (identity === null) throw failure('its unit ended at once; the journal of the host may say why');
     const control_group = groupOf(pid);

@@ -136,6 +136,16 @@ export function testUnits(): void {
     assert.deepEqual(await stage.runtime.orphans(new Set()), []);
   });
 
+  test('a unit that cannot open the log is told of at once, and starts nothing', async (t) => {
+    const stage = stageOf(t);
+    const output = { stdout: 9999, stderr: 9999 };
+    await assert.rejects(stage.runtime.prepare(stage.program('sleep 1000'), output), {
+      code: 'spawn_failed',
+      message: /^the service cannot be started as a unit: it could not open what it needs/,
+    });
+    assert.deepEqual(await stage.runtime.orphans(new Set()), []);
+  });
+
   test('an instance may not do what the agent may not', { skip: !isRoot }, async (t) => {
     const stage = stageOf(t);
     const { pid } = await stage.start('exec sleep 1000');
