@@ -25,6 +25,7 @@ export const systemTools = {
     ps: 'procps',
     python3: 'python3',
     'qemu-aarch64-static': 'qemu-user-static',
+    'redis-server': 'redis-server',
     script: 'bsdutils',
     setpriv: 'util-linux',
     strip: 'binutils',
