@@ -54,7 +54,7 @@ export const instanceState = z.enum(instanceStates).meta({ id: 'InstanceState' }
 export type InstanceState = z.infer<typeof instanceState>;
 
 /** Of a service: that of its instances, seen together; `scheduled`: a task that waits for its time. */
-export const serviceStates = [...instanceStates, 'scheduled'] as const;
+const serviceStates = [...instanceStates, 'scheduled'] as const;
 export const serviceState = z.enum(serviceStates).meta({ id: 'ServiceState' });
 export type ServiceState = z.infer<typeof serviceState>;
 

@@ -45,7 +45,6 @@ export const restart = z.strictObject({
     .default('60s')
     .describe('An instance that was up for so long begins anew with the first wait.'),
 });
-export type RestartPolicy = z.infer<typeof restart>;
 
 export const schedule = z
   .strictObject({
@@ -103,4 +102,3 @@ export const limits = z.strictObject({
     .default('required')
     .describe('What is done where the agent cannot set a limit: refuse to start, or warn.'),
 });
-export type Limits = z.infer<typeof limits>;

@@ -1,24 +1,23 @@
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
 import type { BatchOperation } from '../contract/requests.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
-import { failPoint } from '../lib/fail_point.ts';
-import { milliseconds } from '../lib/units.ts';
+import { DavitError } from '../lib/errors.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
-import { type Instance, noRestarts, pidOf, waitsForStart } from '../services/instance.ts';
+import { noRestarts, pidOf } from '../services/instance.ts';
 import { nextState } from '../services/lifecycle.ts';
 import type { Registry } from '../services/registry.ts';
-import { runningInstances, wantedInstances } from '../services/service.ts';
+import { runningInstances } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
 import { needsRestart } from '../services/spec_changes.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
 import { levels } from '../supervision/dependency_order.ts';
-import { startsAgain } from '../supervision/last_exit.ts';
 import type { Reconciler } from '../supervision/reconciler.ts';
 import { requireReferences } from '../supervision/references.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
 import { batchOrder } from './batch_order.ts';
-import { type Replacement, replaceRelease, resumeReplacement, stopWhere } from './replacement.ts';
+import { Convergence } from './convergence.ts';
+import { Deployments, type DeployOrder } from './deployments.ts';
+import { stopWhere } from './stop_instances.ts';
 
 interface OperationsOptions {
   readonly registry: Registry;
@@ -32,19 +31,13 @@ interface OperationsOptions {
   readonly refuseSecond: (service: string) => Promise<void>;
 }
 
+/** Who asked for what a schedule brings about. */
+const bySchedule = 'schedule';
+
 /** Where a service was declared, and whether what runs of it is to be replaced. */
 interface DeclareOptions {
   readonly declared_in: string;
   readonly restart: boolean;
-}
-
-/** A release that is to run, and why. */
-interface ReplaceOrder {
-  readonly release: number;
-  readonly instances: number;
-  readonly actor: string;
-  readonly is_deployment: boolean;
-  readonly cause: number | null;
 }
 
 /**
@@ -53,9 +46,13 @@ interface ReplaceOrder {
  */
 export class Operations {
   readonly #options: OperationsOptions;
+  readonly #deployments: Deployments;
+  readonly #convergence: Convergence;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
+    this.#deployments = new Deployments(options);
+    this.#convergence = new Convergence(options);
   }
 
   /** Registers a service without starting it. */
@@ -78,7 +75,7 @@ export class Operations {
       const spec = applyPatch(registry.spec(id), patch);
       this.#checkReferences(id, spec);
       this.#makeCurrent(id, spec, 'update', actor, scaleAfter(patch, registry.get(id).scale));
-      await this.#converge(id, actor);
+      await this.#convergence.converge(id, actor);
       const { restart_required } = registry.status(id);
       const message = restart_required
         ? 'Service updated; restart it for that to take effect'
@@ -137,14 +134,15 @@ export class Operations {
       const existing = registry.find(id);
       const isRunning = existing !== null && runningInstances(existing).length > 0;
       if (restart || !isRunning) {
-        const result = await this.#deployWhole(id, spec, 'deploy', actor, spec.instances);
+        const order = { spec, reason: 'deploy', instances: spec.instances, actor } as const;
+        const result = await this.#deployWhole(id, order);
         registry.commit(id, { declared_in });
         return result;
       }
       this.#checkReferences(id, spec);
       this.#makeCurrent(id, spec, 'deploy', actor, null);
       registry.commit(id, { wanted: 'running', declared_in });
-      await this.#converge(id, actor);
+      await this.#convergence.converge(id, actor);
       return this.#result(id, 'updated', 'Service updated; what runs of it stays');
     });
   }
@@ -156,7 +154,7 @@ export class Operations {
         const deployed = await this.#deploy(id, { command }, 'restart', actor);
         return { ...deployed, status: 'restarted', message: 'Service restarted with a new command' };
       }
-      const done = await this.#replaceByCurrent(id, actor);
+      const done = await this.#deployments.replaceByCurrent(id, actor);
       return this.#result(id, 'restarted', 'Service restarted', done);
     });
   }
@@ -169,6 +167,7 @@ export class Operations {
       const spec = registry.spec(id);
       registry.instance(id, number);
       await supervisor.check(id, spec);
+      registry.commit(id, { wanted: 'running' });
       const stop = await this.#stopRunning(id, actor, null, (other) => other === number);
       await supervisor.start({
         service: id,
@@ -195,11 +194,12 @@ export class Operations {
       }
       const unmet = dependencies.unmet(id);
       if (running === 0 && unmet.length === 0) {
-        const done = await this.#replaceByCurrent(id, actor);
-        return this.#result(id, 'started', 'Service started', done);
+        const done = await this.#deployments.replaceByCurrent(id, actor);
+        const { type } = registry.spec(id);
+        return this.#result(id, 'started', type === 'task' ? 'Task started' : 'Service started', done);
       }
       registry.commit(id, { wanted: 'running' });
-      const woken = this.#wake(id, actor);
+      const woken = this.#convergence.wake(id, actor);
       if (unmet.length === 0) return this.#result(id, 'started', `${woken} more instances are started`);
       return this.#result(id, 'waiting', `Service waits for ${unmet.join(' and ')}`);
     });
@@ -216,7 +216,7 @@ export class Operations {
         throw new DavitError('dependency_unmet', `the task waits for ${unmet.join(' and ')}: not run`);
       const { current_release: release } = service;
       const spec = registry.spec(id);
-      const order = { service: id, number: 1, release, spec, actor: null, cause: null } as const;
+      const order = { service: id, number: 1, release, spec, actor: bySchedule, cause: null } as const;
       registry.updateInstance(id, 1, { restarts: noRestarts });
       await supervisor.restart({ ...order, trigger: 'schedule', scheduled_for });
     });
@@ -224,7 +224,10 @@ export class Operations {
 
   /** Ends what runs of a task, so that its next run can begin. */
   async endRun(id: string): Promise<void> {
-    await this.#turn(id, () => this.#stopRunning(id, null, null));
+    await this.#turn(id, async () => {
+      await this.#stopRunning(id, bySchedule, null);
+      this.#convergence.rest(id);
+    });
   }
 
   /** Stops the whole tree of each instance; a service that is stopped already stays so. */
@@ -233,7 +236,7 @@ export class Operations {
       const { registry } = this.#options;
       registry.commit(id, { wanted: 'stopped' });
       const stop = await this.#stopRunning(id, actor, null);
-      const waited = this.#rest(id);
+      const waited = this.#convergence.rest(id);
       if (stop === null && !waited) return this.#result(id, 'stopped', 'Service was already stopped');
       if (stop === null) return this.#result(id, 'stopped', 'Service stopped; it was not running');
       return this.#result(id, 'stopped', stopMessage(stop), { stop });
@@ -250,7 +253,7 @@ export class Operations {
       registry.announce(id, { scale: instances === spec.instances ? null : instances });
       const message = `Service is scaled from ${before} to ${instances} instances`;
       this.#record('service.scaled', id, actor, message);
-      const stop = await this.#converge(id, actor);
+      const stop = await this.#convergence.converge(id, actor);
       return this.#result(id, 'scaled', message, { stop });
     });
   }
@@ -263,8 +266,13 @@ export class Operations {
       this.#checkReferences(id, target.spec);
       const message = `Rollback to release ${target.release} started`;
       const { id: cause } = this.#record('deployment.started', id, actor, message, target.release);
-      const order = { release: target.release, instances: this.#countFor(id, target.spec), actor, cause };
-      const done = await this.#replace(id, target.spec, { ...order, is_deployment: false });
+      const order = {
+        release: target.release,
+        instances: this.#deployments.countFor(id, target.spec),
+        actor,
+        cause,
+      };
+      const done = await this.#deployments.replace(id, target.spec, { ...order, is_deployment: false });
       return this.#result(id, 'rolled_back', `Service rolled back to release ${target.release}`, done);
     });
   }
@@ -273,13 +281,13 @@ export class Operations {
   finish(id: string): Promise<void> {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
-      const { under_way, wanted, instances } = registry.get(id);
-      const isStarted = instances.some((instance) => this.#isDue(id, instance) || waitsForStart(instance));
-      if (wanted === 'running' ? isStarted : under_way !== null) await this.#refuseSecond(id);
-      if (under_way !== null) await this.#finishReplacement(id);
+      const { under_way, wanted } = registry.get(id);
+      if (wanted === 'running' ? this.#convergence.startsByItself(id) : under_way !== null)
+        await this.#refuseSecond(id);
+      if (under_way !== null) await this.#deployments.finish(id);
       if (registry.get(id).wanted === 'stopped') return;
-      await this.#converge(id, 'agent');
-      this.#wakeDue(id);
+      await this.#convergence.converge(id, 'agent');
+      this.#convergence.wakeDue(id);
     });
   }
 
@@ -349,103 +357,13 @@ export class Operations {
     if (existing === null && reason === 'restart') registry.get(id);
     const spec = applyPatch(existing && registry.spec(id), patch);
     const scale = scaleAfter(patch, existing?.scale ?? null);
-    return this.#deployWhole(id, spec, reason, actor, scale ?? spec.instances);
+    return this.#deployWhole(id, { spec, reason, instances: scale ?? spec.instances, actor });
   }
 
-  async #deployWhole(
-    id: string,
-    spec: Spec,
-    reason: Release['reason'],
-    actor: string,
-    instances: number,
-  ): Promise<OperationResult> {
-    const { registry, supervisor } = this.#options;
-    this.#checkReferences(id, spec);
-    await supervisor.check(id, spec);
-    const release = registry.find(id)
-      ? registry.addRelease(id, spec, reason, actor)
-      : registry.create(id, spec, reason, actor).current_release;
-    const message = `Deployment of release ${release} started`;
-    const { id: cause } = this.#record('deployment.started', id, actor, message, release);
-    try {
-      failPoint('deploy.release_written');
-      const order = { release, instances, actor, cause, is_deployment: true };
-      const done = await this.#replace(id, spec, order);
-      this.#record('deployment.succeeded', id, actor, `Release ${release} is current`, release, cause);
-      return this.#result(id, 'deployed', deployMessage(release, registry.nextRun(id)), done);
-    } catch (error) {
-      this.#record('deployment.failed', id, actor, errorMessage(error), release, cause);
-      throw error;
-    }
-  }
-
-  #replaceByCurrent(id: string, actor: string): Promise<Replacement> {
-    const { registry } = this.#options;
-    const { current_release: release } = registry.get(id);
-    const spec = registry.spec(id);
-    const order = { release, instances: this.#countFor(id, spec), actor, is_deployment: false, cause: null };
-    return this.#runInstead(id, spec, order);
-  }
-
-  /** Makes a release the current one, and has it run instead of what does; a task with a schedule waits for its time. */
-  async #replace(id: string, spec: Spec, order: ReplaceOrder): Promise<Partial<Replacement>> {
-    if (spec.schedule === null) return this.#runInstead(id, spec, order);
-    const { release } = order;
-    this.#options.registry.commit(id, { wanted: 'running', current_release: release, scale: null });
-    return {};
-  }
-
-  async #runInstead(id: string, spec: Spec, order: ReplaceOrder): Promise<Replacement> {
-    await this.#options.supervisor.check(id, spec);
-    await this.#awaitDependencies(id, spec, order);
-    try {
-      return await replaceRelease(this.#options, id, order);
-    } finally {
-      // What had proved itself may have ended while others had not.
-      this.#options.reconciler.look(id);
-    }
-  }
-
-  /** Throws `dependency_unmet`, with nothing touched, where what a spec depends on is not there in time. */
-  async #awaitDependencies(id: string, spec: Spec, { actor, cause, release }: ReplaceOrder): Promise<void> {
-    const { registry, dependencies, events } = this.#options;
-    const unmet = dependencies.unmet(id, spec.depends_on);
-    if (unmet.length === 0) return;
-    const message = `Release ${release} waits for ${unmet.join(' and ')}`;
-    events.record({ type: 'service.waiting', service: id, release, actor, cause, message });
-    const { ready_timeout } = spec.rollout;
-    await dependencies.wait(id, spec.depends_on, AbortSignal.timeout(milliseconds(ready_timeout)));
-    const missing = dependencies.unmet(id, spec.depends_on);
-    if (missing.length === 0) return;
-    const sentence = `service "${id}" waited ${ready_timeout} in vain for ${missing.join(' and ')}`;
-    const error = new DavitError('dependency_unmet', sentence);
-    const { outcome } = registry.release(id, release);
-    if (outcome === 'pending') registry.settleRelease(id, release, 'failed', sentence);
-    throw error;
-  }
-
-  async #finishReplacement(id: string): Promise<void> {
-    const { under_way } = this.#options.registry.get(id);
-    if (under_way === null) return;
-    const { release, actor, is_deployment } = under_way;
-    const message = `The start of release ${release} was taken up again`;
-    const { id: cause } = this.#record('deployment.resumed', id, actor, message, release, under_way.cause);
-    const note = (type: 'deployment.succeeded' | 'deployment.failed', sentence: string) =>
-      is_deployment && this.#record(type, id, actor, sentence, release, cause);
-    try {
-      await resumeReplacement(this.#options, id, { ...under_way, cause });
-      note('deployment.succeeded', `Release ${release} is current`);
-    } catch (error) {
-      note('deployment.failed', errorMessage(error));
-    }
-  }
-
-  /** Whether an instance is to be started although its restart policy says nothing of it: nobody was there to end it. */
-  #isDue(id: string, { state, last_exit, run }: Instance): boolean {
-    const { registry } = this.#options;
-    if (state !== 'stopped' || registry.spec(id).schedule !== null) return false;
-    const wasNeverStarted = run === 0 && registry.get(id).runs > 0;
-    return wasNeverStarted || startsAgain(last_exit);
+  async #deployWhole(id: string, order: DeployOrder): Promise<OperationResult> {
+    this.#checkReferences(id, order.spec);
+    const { release, ...done } = await this.#deployments.deploy(id, order);
+    return this.#result(id, 'deployed', deployMessage(release, this.#options.registry.nextRun(id)), done);
   }
 
   /** Throws, and nothing of a service is started by itself, where something of it runs that no record knows of. */
@@ -453,65 +371,9 @@ export class Operations {
     try {
       await this.#options.refuseSecond(id);
     } catch (error) {
-      this.#rest(id);
+      this.#convergence.rest(id);
       throw error;
     }
-  }
-
-  #wakeDue(id: string): void {
-    for (const instance of this.#options.registry.get(id).instances)
-      if (this.#isDue(id, instance)) this.#wait(id, instance.number, null);
-    this.#options.reconciler.look(id);
-  }
-
-  /** Lets every instance start that does not run. Returns how many these are. */
-  #wake(id: string, actor: string): number {
-    const { registry, reconciler } = this.#options;
-    registry.resize(id, Math.max(registry.wantedInstances(id), registry.get(id).instances.length));
-    const idle = registry.get(id).instances.filter(({ process }) => process === null);
-    for (const { number } of idle) this.#wait(id, number, actor);
-    reconciler.look(id);
-    return idle.length;
-  }
-
-  #wait(id: string, number: number, actor: string | null): void {
-    const { registry, dependencies, events } = this.#options;
-    const unmet = dependencies.unmet(id);
-    const { last_event } = registry.instance(id, number);
-    const change = { restarts: noRestarts, retry_at: null };
-    if (unmet.length === 0) {
-      registry.advance(id, number, 'waits', change);
-      return;
-    }
-    const event = events.record({
-      type: 'service.waiting',
-      service: id,
-      instance: number,
-      ...(actor !== null && { actor }),
-      cause: last_event,
-      message: `It is not started yet: it waits for ${unmet.join(' and ')}`,
-    });
-    registry.advance(id, number, 'waits', { ...change, last_event: event.id });
-  }
-
-  /** Makes as many instances as there are to be: stops those with the highest numbers, lets those start that are missing. */
-  async #converge(id: string, actor: string): Promise<StopReport | null> {
-    const { registry } = this.#options;
-    const wanted = registry.wantedInstances(id);
-    const present = registry.get(id).instances.length;
-    if (present === wanted) return null;
-    const stop = await this.#stopRunning(id, actor, null, (number) => number > wanted);
-    registry.resize(id, wanted);
-    if (wanted < present || registry.get(id).wanted === 'stopped' || registry.spec(id).schedule !== null)
-      return stop;
-    for (let number = present + 1; number <= wanted; number++) this.#wait(id, number, actor);
-    this.#options.reconciler.look(id);
-    return stop;
-  }
-
-  /** How many instances are to run of a spec that becomes the current one. */
-  #countFor(id: string, spec: Spec): number {
-    return wantedInstances(this.#options.registry.get(id), spec);
   }
 
   #makeCurrent(id: string, spec: Spec, reason: Release['reason'], actor: string, scale: number | null): void {
@@ -537,16 +399,6 @@ export class Operations {
   ): Promise<StopReport | null> {
     this.#options.registry.get(id);
     return stopWhere(this.#options, id, { actor, cause }, (_, number) => isMeant(number));
-  }
-
-  /** Nothing follows any more for instances that wait for something. Returns whether there were such. */
-  #rest(id: string): boolean {
-    const { registry } = this.#options;
-    const waiting = registry
-      .get(id)
-      .instances.filter(({ state }) => state === 'pending' || state === 'backoff' || state === 'failed');
-    for (const { number } of waiting) registry.advance(id, number, 'rests', { retry_at: null });
-    return waiting.length > 0;
   }
 
   /** Throws `state_conflict`, with nothing changed, where one of the instances cannot. */
@@ -607,11 +459,6 @@ function scaleAfter(patch: SpecPatch, scale: number | null): number | null {
   return 'instances' in patch ? null : scale;
 }
 
-function deployMessage(release: number, nextRun: Date | null): string {
-  if (nextRun === null) return `Service deployed as release ${release}`;
-  return `Task deployed as release ${release}; it runs next at ${nextRun.toISOString()}`;
-}
-
 function stopMessage({ ended_by, survivors, swept, signal }: StopReport): string {
   if (survivors.length > 0)
     return `Service stopped, but these processes are still there: ${survivors.join(', ')}`;
@@ -619,4 +466,8 @@ function stopMessage({ ended_by, survivors, swept, signal }: StopReport): string
   return swept.length > 0
     ? `Service stopped: ${how}, and ${swept.length} escaped descendants were killed`
     : `Service stopped: ${how}`;
+}
+function deployMessage(release: number, nextRun: Date | null): string {
+  if (nextRun === null) return `Service deployed as release ${release}`;
+  return `Task deployed as release ${release}; it runs next at ${nextRun.toISOString()}`;
 }

@@ -1,11 +1,13 @@
 import type { StopReport } from '../contract/answers.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
+import type { EventLog } from '../services/event_log.ts';
 import { pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances, type Service, type UnderWay } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
+import { stopWhere } from './stop_instances.ts';
 
 /** What replacing one release by another took. */
 export interface Replacement {
@@ -18,6 +20,7 @@ export interface Replacement {
 interface Parts {
   readonly registry: Registry;
   readonly supervisor: Supervisor;
+  readonly events: EventLog;
 }
 
 /** Which release is to run instead of what does, and who wants it. */
@@ -65,9 +68,11 @@ async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<R
     failPoint('deploy.settled');
     const scale = instances === target.spec.instances ? null : instances;
     registry.commit(id, { wanted: 'running', current_release: release, scale, under_way: null });
+    noteDeployment(parts, id, under_way, null);
     return { pid, stop };
   } catch (error) {
     settle(registry, id, target, errorMessage(error));
+    noteDeployment(parts, id, under_way, errorMessage(error));
     const restored = await restore(parts, id, under_way);
     registry.commit(id, { under_way: null });
     if (!(error instanceof DavitError)) throw error;
@@ -76,45 +81,28 @@ async function proceed(parts: Parts, id: string, under_way: UnderWay): Promise<R
   }
 }
 
+/** Says how a deployment ended, and what of its instances led to that. */
+function noteDeployment(
+  { registry, events }: Parts,
+  id: string,
+  { release, actor, cause, is_deployment }: UnderWay,
+  failure: string | null,
+): void {
+  if (!is_deployment) return;
+  const happened = registry.get(id).instances.flatMap(({ last_event }) => last_event ?? []);
+  events.record({
+    type: failure === null ? 'deployment.succeeded' : 'deployment.failed',
+    service: id,
+    release,
+    actor,
+    cause: Math.max(cause ?? 0, ...happened),
+    message: failure ?? `Release ${release} is current`,
+  });
+}
+
 /** Whether an instance is one of those that are to be replaced. */
 function isOld({ before }: UnderWay, instance_id: string): boolean {
   return before?.instance_ids.includes(instance_id) ?? false;
-}
-
-/** Stops the instances that are meant, all at once, and says what that took; null when there were none. */
-export async function stopWhere(
-  { registry, supervisor }: Parts,
-  id: string,
-  { actor, cause }: { readonly actor: string | null; readonly cause: number | null },
-  isMeant: (instance_id: string, number: number) => boolean,
-  reason: 'stopped' | 'agent_stopped' = 'stopped',
-): Promise<StopReport | null> {
-  const meant = runningInstances(registry.get(id)).filter(({ process, number }) =>
-    isMeant(process?.instance_id ?? '', number),
-  );
-  const { current_release } = registry.get(id);
-  const stops = meant.map(({ number, process }) => {
-    // A spec that was changed without a restart says how it is stopped; a newer one on trial has its own.
-    const isNewer = process !== null && process.release > current_release;
-    const { stop } = isNewer ? registry.specOf(id, number) : registry.spec(id);
-    return supervisor.stop(id, number, stop, { reason, actor, cause });
-  });
-  return summary(await Promise.all(stops));
-}
-
-/** What several stops at the same time took together. */
-function summary(reports: readonly StopReport[]): StopReport | null {
-  const [first] = reports;
-  if (first === undefined || reports.length === 1) return first ?? null;
-  const ways = reports.map(({ ended_by }) => ended_by);
-  return {
-    signal: first.signal,
-    ended_by: ways.find((way) => way === 'kill') ?? ways.find((way) => way === 'signal') ?? 'already_gone',
-    swept: reports.flatMap(({ swept }) => swept),
-    survivors: reports.flatMap(({ survivors }) => survivors),
-    complete: reports.every(({ complete }) => complete === 'guaranteed') ? 'guaranteed' : 'best_effort',
-    duration_ms: Math.max(...reports.map(({ duration_ms }) => duration_ms)),
-  };
 }
 
 /** Whether the release has failed, and what ran before it has been started again. */
@@ -125,10 +113,13 @@ function isRestored(service: Service, { release, before }: UnderWay): boolean {
   return service.instances.some(isBack);
 }
 
-function settleRestored({ registry }: Parts, id: string, { release }: UnderWay): never {
-  const { cause } = registry.release(id, release);
-  registry.commit(id, { under_way: null });
-  throw new DavitError('internal', cause ?? `release ${release} failed, and what ran before it runs again`);
+function settleRestored(parts: Parts, id: string, under_way: UnderWay): never {
+  const { release } = under_way;
+  const { cause } = parts.registry.release(id, release);
+  parts.registry.commit(id, { under_way: null });
+  const message = cause ?? `release ${release} failed, and what ran before it runs again`;
+  noteDeployment(parts, id, under_way, message);
+  throw new DavitError('internal', message);
 }
 
 /**
@@ -200,6 +191,7 @@ async function giveUp(parts: Parts, id: string, under_way: UnderWay): Promise<ne
     !isOld(under_way, instance_id) && registry.instance(id, number).process?.release === release;
   await stopWhere(parts, id, under_way, isNew);
   settle(registry, id, target, message);
+  noteDeployment(parts, id, under_way, message);
   if (runningInstances(registry.get(id)).length === 0) await restore(parts, id, under_way);
   registry.commit(id, { under_way: null });
   throw new DavitError('internal', message);

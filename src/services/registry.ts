@@ -77,10 +77,16 @@ export class Registry {
     return this.#specs.get(id) ?? this.release(id, current_release).spec;
   }
 
-  /** The spec of the release that an instance runs, or else of the current one. */
+  /**
+   * The spec by which an instance is judged: the current one, also where it was changed without a restart, but for an
+   * instance of a release that is on trial.
+   */
   specOf(id: string, number: number): Spec {
+    const { under_way, current_release } = this.get(id);
     const { process } = this.instance(id, number);
-    return process === null ? this.spec(id) : this.release(id, process.release).spec;
+    const isOnTrial =
+      process !== null && (process.release > current_release || process.release === under_way?.release);
+    return isOnTrial ? this.release(id, process.release).spec : this.spec(id);
   }
 
   /** Throws `instance_not_found`. */

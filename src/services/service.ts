@@ -112,7 +112,7 @@ export function statusOf(
 }
 
 /** How the instance that ended last did. */
-export function lastExitOf({ instances }: Service) {
+function lastExitOf({ instances }: Service) {
   const exits = instances.flatMap(({ last_exit }) => last_exit ?? []);
   return exits.toSorted((a, b) => b.at - a.at)[0] ?? null;
 }

@@ -71,8 +71,8 @@ export class Endings {
       cause: last_event,
       message: exit.message,
     });
-    this.#apply(service, number, exit, step, event.id);
     this.#tell(service, number, exit, stopping !== null);
+    this.#apply(service, number, exit, step, event.id);
     return step;
   }
 
@@ -128,16 +128,17 @@ export class Endings {
       cause: last_event,
       message: exit.message,
     });
-    this.#apply(service, number, exit, rests, id);
     this.#tell(service, number, exit, false);
+    this.#apply(service, number, exit, rests, id);
   }
 
-  #tell(service: string, instance: number, exit: LastExit, wasStopped: boolean): void {
+  #tell(service: string, number: number, exit: LastExit, wasStopped: boolean): void {
     const { registry, onRunEnded } = this.#parts;
-    const { run } = registry.instance(service, instance);
-    const isWell = endedWell({ exit, spec: registry.spec(service) });
+    const { run } = registry.instance(service, number);
+    const spec = registry.specOf(service, number);
+    const isWell = endedWell({ exit, spec });
     const ended = exit.return_code === null ? 'lost' : isWell ? 'succeeded' : 'failed';
-    onRunEnded({ service, instance, run, exit, outcome: wasStopped ? 'stopped' : ended });
+    onRunEnded({ service, instance: number, run, exit, outcome: wasStopped ? 'stopped' : ended });
   }
 
   #stepAfter(ended: EndedInstance, uptime: number | null): NextStep {
@@ -150,7 +151,7 @@ export class Endings {
 
   #byPolicy(service: string, number: number, exit: LastExit, uptime: number | null): NextStep {
     const { registry } = this.#parts;
-    const spec = registry.spec(service);
+    const spec = registry.specOf(service, number);
     const { restarts } = registry.instance(service, number);
     const step = afterExit({ spec, exit, uptime, restarts, now: exit.at, random: Math.random() });
     const { wanted, under_way } = registry.get(service);
@@ -185,7 +186,7 @@ export class Endings {
       return events.record({ type: 'service.restarting', service, instance: number, cause, message }).id;
     }
     if (step.next !== 'fails') return cause;
-    const { limit } = registry.spec(service).restart;
+    const { limit } = registry.specOf(service, number).restart;
     const isLimit = step.restarts.count > 0;
     const why = isLimit ? `it was restarted ${limit.count} times within ${limit.within}` : 'it ended badly';
     const later =

@@ -112,7 +112,8 @@ export class HealthWatch {
 
   #noteChange({ service, instance: number, kind, verdict, previous, result }: HealthChange): void {
     const { registry, onUnhealthy } = this.#parts;
-    const probe = registry.specOf(service, number)[kind];
+    const { process } = registry.instance(service, number);
+    const probe = process && registry.release(service, process.release).spec[kind];
     const message =
       verdict === 'healthy'
         ? `Its ${kind} probe ${previous === 'unknown' ? 'succeeds' : 'succeeds again'}: ${result.message}`

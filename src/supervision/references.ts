@@ -16,6 +16,8 @@ export interface ReferenceProblem {
 
 /** How many ways round are told; the others show once these are gone. */
 const shownCycles = 10;
+/** For how many unknown names it is told what was meant. */
+const shownSuggestions = 100;
 
 /** Why a service can never be as far as `condition` says, with what would be right; null: it can be. */
 const obstacles: Readonly<Record<DependencyCondition, (links: Links) => string | null>> = {
@@ -39,7 +41,10 @@ export function checkReferences(
   mayName: (id: string) => boolean = () => true,
 ): ReferenceProblem[] {
   const all = new Map([...others, ...changed]);
-  const meant = (name: string) => closestName(name, [...all.keys()].filter(mayName));
+  const nameable = [...all.keys()].filter(mayName);
+  let suggestions = 0;
+  // To look for what was meant takes long where there are many, of which nobody reads all.
+  const meant = (name: string) => (suggestions++ < shownSuggestions ? closestName(name, nameable) : null);
   const own = [...changed].flatMap(([service, { depends_on }]) =>
     Object.entries(depends_on).flatMap(([name, condition]) => {
       const problem = problemOf(name, condition, all.get(name), meant);

@@ -237,5 +237,5 @@ test('events tell what happened to a service, in order and by whom', async () =>
   );
   const ids = events.map(({ id }: { id: number }) => id);
   const causes = events.map(({ cause }: { cause: number | null }) => cause && ids.indexOf(cause));
-  assert.deepEqual(causes, [null, 0, 1, 0, 2, 4]);
+  assert.deepEqual(causes, [null, 0, 1, 2, 2, 4]);
 });

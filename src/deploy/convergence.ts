@@ -1,0 +1,102 @@
+import type { StopReport } from '../contract/answers.ts';
+import type { EventLog } from '../services/event_log.ts';
+import { type Instance, noRestarts, waitsForStart } from '../services/instance.ts';
+import type { Registry } from '../services/registry.ts';
+import type { Dependencies } from '../supervision/dependencies.ts';
+import { startsAgain } from '../supervision/last_exit.ts';
+import type { Reconciler } from '../supervision/reconciler.ts';
+import type { Supervisor } from '../supervision/supervisor.ts';
+import { stopWhere } from './stop_instances.ts';
+
+interface ConvergenceParts {
+  readonly registry: Registry;
+  readonly supervisor: Supervisor;
+  readonly reconciler: Reconciler;
+  readonly dependencies: Dependencies;
+  readonly events: EventLog;
+}
+
+/** Brings the instances of a service to what is wanted, without a new release. Callers hold the service's lock. */
+export class Convergence {
+  readonly #parts: ConvergenceParts;
+
+  constructor(parts: ConvergenceParts) {
+    this.#parts = parts;
+  }
+
+  /** Lets those start that ended with an agent or with the host, and those that wait for their turn. */
+  wakeDue(id: string): void {
+    for (const instance of this.#parts.registry.get(id).instances)
+      if (this.#isDue(id, instance)) this.#wait(id, instance.number, null);
+    this.#parts.reconciler.look(id);
+  }
+
+  /** Lets every instance start that does not run. Returns how many these are. */
+  wake(id: string, actor: string): number {
+    const { registry, reconciler } = this.#parts;
+    registry.resize(id, Math.max(registry.wantedInstances(id), registry.get(id).instances.length));
+    const idle = registry.get(id).instances.filter(({ process }) => process === null);
+    for (const { number } of idle) this.#wait(id, number, actor);
+    reconciler.look(id);
+    return idle.length;
+  }
+
+  /** Makes as many instances as there are to be: stops those with the highest numbers, lets those start that are missing. */
+  async converge(id: string, actor: string): Promise<StopReport | null> {
+    const { registry } = this.#parts;
+    const wanted = registry.wantedInstances(id);
+    const present = registry.get(id).instances.length;
+    if (present === wanted) return null;
+    const stop = await stopWhere(this.#parts, id, { actor, cause: null }, (_, number) => number > wanted);
+    registry.resize(id, wanted);
+    if (wanted < present || registry.get(id).wanted === 'stopped' || registry.spec(id).schedule !== null)
+      return stop;
+    for (let number = present + 1; number <= wanted; number++) this.#wait(id, number, actor);
+    this.#parts.reconciler.look(id);
+    return stop;
+  }
+
+  /** Nothing follows any more for instances that wait for something. Returns whether there were such. */
+  rest(id: string): boolean {
+    const { registry } = this.#parts;
+    const waiting = registry
+      .get(id)
+      .instances.filter(({ state }) => state === 'pending' || state === 'backoff' || state === 'failed');
+    for (const { number } of waiting) registry.advance(id, number, 'rests', { retry_at: null });
+    return waiting.length > 0;
+  }
+
+  /** Whether anything of a service is to be started by itself. */
+  startsByItself(id: string): boolean {
+    const { instances } = this.#parts.registry.get(id);
+    return instances.some((instance) => waitsForStart(instance) || this.#isDue(id, instance));
+  }
+
+  /** Whether an instance is to be started although its restart policy says nothing of it: nobody was there to end it. */
+  #isDue(id: string, { state, last_exit, run }: Instance): boolean {
+    const { registry } = this.#parts;
+    if (state !== 'stopped' || registry.spec(id).schedule !== null) return false;
+    const wasNeverStarted = run === 0 && registry.get(id).runs > 0;
+    return wasNeverStarted || startsAgain(last_exit);
+  }
+
+  #wait(id: string, number: number, actor: string | null): void {
+    const { registry, dependencies, events } = this.#parts;
+    const unmet = dependencies.unmet(id);
+    const { last_event } = registry.instance(id, number);
+    const change = { restarts: noRestarts, retry_at: null };
+    if (unmet.length === 0) {
+      registry.advance(id, number, 'waits', change);
+      return;
+    }
+    const event = events.record({
+      type: 'service.waiting',
+      service: id,
+      instance: number,
+      ...(actor !== null && { actor }),
+      cause: last_event,
+      message: `It is not started yet: it waits for ${unmet.join(' and ')}`,
+    });
+    registry.advance(id, number, 'waits', { ...change, last_event: event.id });
+  }
+}
