@@ -9,6 +9,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLMap,
 } from 'yaml';
 import { DavitError, type ErrorDetail, errorMessage } from '../lib/errors.ts';
@@ -45,14 +46,15 @@ export function readDocument(text: string, file: string): SourceDocument {
     merge: true,
     prettyErrors: false,
     stringKeys: true,
-    uniqueKeys: true,
+    // The parser compares each key with each other one.
+    uniqueKeys: false,
     version: '1.2',
   });
-  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
-    path: '',
-    message: plainly(message),
-    ...positionAt(lines, pos[0]),
-  }));
+  const said = [...document.errors, ...document.warnings].slice(0, shownFaults);
+  const faults = [
+    ...said.map(({ pos, message }) => ({ offset: pos[0], message: plainly(message) })),
+    ...(said.length === 0 ? findRepeatedKeys(document) : []),
+  ].map(({ offset, message }) => ({ path: '', message, ...positionAt(lines, offset) }));
   if (faults.length > 0) throw invalid(file, faults.slice(0, shownFaults));
   const places = new Places(document, lines);
   return {
@@ -89,6 +91,7 @@ function toValue(document: Document, file: string): unknown {
 class Places {
   readonly #document: Document;
   readonly #lines: LineCounter;
+  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
 
   constructor(document: Document, lines: LineCounter) {
     this.#document = document;
@@ -111,9 +114,10 @@ class Places {
     const node = this.#resolved(parent);
     if (isSeq(node)) return Number(step) < node.items.length ? this.#item(node.items[Number(step)]) : null;
     if (!isMap(node)) return null;
-    const pair = pairOf(node, String(step));
+    const pairs = this.#pairsOf(node);
+    const pair = pairs.get(String(step));
     if (pair !== undefined) return { key: pair.key, node: pair.value };
-    const merged = pairOf(node, '<<')?.value;
+    const merged = pairs.get('<<')?.value;
     const sources = isSeq(this.#resolved(merged))
       ? (this.#resolved(merged) as { items: unknown[] }).items
       : [merged];
@@ -122,6 +126,14 @@ class Places {
       if (found !== null) return found;
     }
     return null;
+  }
+
+  #pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+    const known = this.#pairs.get(map);
+    if (known !== undefined) return known;
+    const pairs = new Map(map.items.map((pair) => [keyOf(pair), pair] as const));
+    this.#pairs.set(map, pairs);
+    return pairs;
   }
 
   #item(item: unknown): { key: unknown; node: unknown } {
@@ -141,8 +153,26 @@ class Places {
   }
 }
 
-function pairOf(map: YAMLMap, key: string): Pair | undefined {
-  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+/** The keys of which a map holds more than one, but for the first of each. */
+function findRepeatedKeys(document: Document): { offset: number; message: string }[] {
+  const faults: { offset: number; message: string }[] = [];
+  visit(document, {
+    Map(_key, map) {
+      const seen = new Set<string>();
+      for (const pair of map.items) {
+        const key = keyOf(pair);
+        const offset = (pair.key as Node).range?.[0] ?? 0;
+        if (seen.has(key)) faults.push({ offset, message: `"${key}" stands here twice` });
+        seen.add(key);
+      }
+      return faults.length > shownFaults ? visit.BREAK : undefined;
+    },
+  });
+  return faults.slice(0, shownFaults);
+}
+
+function keyOf({ key }: Pair): string {
+  return isScalar(key) ? String(key.value) : '';
 }
 
 function positionAt(lines: LineCounter, offset: number): Position {
@@ -155,7 +185,6 @@ const translations: readonly (readonly [RegExp, string])[] = [
   [/multiple documents/, 'holds several documents (---); give one'],
   [/stringKeys/, 'a key must be text; write it in quotes'],
   [/call stack/, 'is nested too deeply'],
-  [/Map keys must be unique/, 'this key stands here twice'],
   [/Unresolved tag/, 'tags such as !this are not known here'],
 ];
 

@@ -51,13 +51,20 @@ interface Entry {
   readonly fields: unknown;
 }
 
+/** How many services a file may hold, and how much of what is wrong is told of each part of it, and in all. */
+const mostServices = 1_000;
+const shownProblems = 100;
+
 const outline = z.strictObject({
   ...declarationFile.shape,
   name: z.unknown().optional(),
   defaults: z.unknown().optional(),
   services: z
     .record(z.string(), z.unknown())
-    .refine((all) => Object.keys(all).length <= 1000, 'must not hold more than 1000 services'),
+    .refine(
+      (all) => Object.keys(all).length <= mostServices,
+      `must not hold more than ${mostServices} services`,
+    ),
 });
 
 /** A file whose text could be read; what it says is checked by `resolve`, all at once. */
@@ -122,11 +129,11 @@ export class Draft {
     }
     const own = Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('x-')));
     const outer = check(outline, own);
-    if ('problems' in outer) this.#problems.push(...outer.problems);
+    if ('problems' in outer) this.#problems.push(...outer.problems.slice(0, shownProblems));
     return {
       name: this.#readName(own['name']),
       defaults: this.#readDefaults(own['defaults']),
-      entries: isFields(own['services']) ? this.#readEntries(own['services']) : [],
+      entries: this.#readEntries(own['services']),
     };
   }
 
@@ -150,7 +157,9 @@ export class Draft {
     return isFields(given) ? given : {};
   }
 
-  #readEntries(services: Fields): Entry[] {
+  #readEntries(services: unknown): Entry[] {
+    // More than there may be are told as such, and looked at no further.
+    if (!isFields(services) || Object.keys(services).length > mostServices) return [];
     return Object.entries(services).flatMap(([id, fields]) => {
       const path = ['services', id];
       const checked = check(serviceId, id);
@@ -163,7 +172,7 @@ export class Draft {
 
   #note<T>(checked: { data: T } | { problems: readonly Problem[] }, path: readonly string[]): T | undefined {
     if ('data' in checked) return checked.data;
-    for (const problem of checked.problems)
+    for (const problem of checked.problems.slice(0, shownProblems))
       this.#problems.push({ ...problem, path: [...path, ...problem.path] });
     return undefined;
   }
@@ -176,8 +185,9 @@ export class Draft {
     const merged = this.#adapt(mergeFields(this.#defaults, fields));
     const kept = keepValues(merged, id, around.specOf(id));
     const checked = check(spec, kept.fields);
-    const found = [...kept.problems, ...('problems' in checked ? checked.problems : [])].map((problem) => ({
-      ...withAdvice(problem, kept.fields),
+    const all = [...kept.problems, ...('problems' in checked ? checked.problems : [])];
+    const found = withAdvice(all.slice(0, shownProblems), kept.fields).map((problem) => ({
+      ...problem,
       path: [...path, ...problem.path],
     }));
     if (found.length === 0 && 'data' in checked) return checked;
@@ -194,7 +204,7 @@ export class Draft {
       message,
       ...this.#document.positionOf(this.#placeOf(path), isAboutKey ? 'key' : 'value'),
     }));
-    return details.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    return details.toSorted((a, b) => a.line - b.line || a.column - b.column).slice(0, shownProblems);
   }
 
   /** What a service does not say itself stands in the defaults, if anywhere. */
@@ -237,21 +247,33 @@ function withoutPlaceholders(env: Fields): Fields {
 }
 
 /**
- * YAML takes what is not in quotes for a number or a boolean where it looks like one. Where a text is expected, the
- * advice is to quote it, unless the text would be wrong too.
+ * With what was meant. YAML takes what is not in quotes for a number or a boolean where it looks like one: where a text is
+ * expected, the advice is to quote it, unless the text would be wrong too.
  */
-function withAdvice(problem: Problem, fields: Fields): Problem {
-  const value = valueAt(fields, problem.path);
-  const meant = typeof value === 'string' ? meantOf(value, problem.message) : null;
-  if (meant !== null) return { ...problem, message: `${problem.message}; did you mean "${meant}"?` };
-  const isBare = typeof value === 'number' || typeof value === 'boolean';
-  if (!isBare || !problem.message.startsWith('must be string')) return problem;
-  const quoted = check(spec, withValue(fields, problem.path, String(value)));
-  const stillWrong =
-    'problems' in quoted
-      ? quoted.problems.find(({ path }) => pathText(path) === pathText(problem.path))
-      : undefined;
-  return stillWrong ?? { ...problem, message: 'must be a string: write it in quotes' };
+function withAdvice(problems: readonly Problem[], fields: Fields): Problem[] {
+  const bare = problems.filter(({ path, message }) => {
+    const value = valueAt(fields, path);
+    return (typeof value === 'number' || typeof value === 'boolean') && message.startsWith('must be string');
+  });
+  const quoted = bare.reduce<unknown>(
+    (all, { path }) => withValue(all, path, String(valueAt(fields, path))),
+    fields,
+  );
+  const checked = bare.length === 0 ? { data: null } : check(spec, quoted);
+  const left = 'problems' in checked ? checked.problems : [];
+  const stillWrong = new Map(left.map((problem) => [pathText(problem.path), problem]));
+  return problems.map((problem) => {
+    if (bare.includes(problem))
+      return (
+        stillWrong.get(pathText(problem.path)) ?? {
+          ...problem,
+          message: 'must be a string: write it in quotes',
+        }
+      );
+    const value = valueAt(fields, problem.path);
+    const meant = typeof value === 'string' ? meantOf(value, problem.message) : null;
+    return meant === null ? problem : { ...problem, message: `${problem.message}; did you mean "${meant}"?` };
+  });
 }
 
 /** Which of the values that are listed was probably meant. */

@@ -228,7 +228,7 @@ test('a file without services is refused', () => {
 
 test('a key that stands twice is refused with the place of the second', () => {
   assert.deepEqual(complaints('services:\n  web: {command: a}\n  web: {command: b}\n'), [
-    '3:3: : this key stands here twice',
+    '3:3: : "web" stands here twice',
   ]);
 });
 
@@ -258,6 +258,18 @@ test('aliases that stand for a heap of memory are refused', () => {
 
 test('a text that is nested thousands of times is refused', () => {
   assert.match(complaints(`services: ${'['.repeat(50_000)}`)[0] ?? '', /is nested too deeply/);
+});
+
+test('of a file with thousands of mistakes a hundred are told', () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => `      K${index}: 1\n`);
+  assert.equal(complaints(`services:\n  web:\n    command: x\n    env:\n${lines.join('')}`).length, 100);
+});
+
+test('more services than there may be are told, and not looked at', () => {
+  const lines = Array.from({ length: 1_001 }, (_, index) => `  s${index}: {comand: x}\n`);
+  assert.deepEqual(complaints(`services:\n${lines.join('')}`), [
+    '2:3: services: must not hold more than 1000 services',
+  ]);
 });
 
 test('a file can be a single service', () => {
