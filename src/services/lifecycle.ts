@@ -41,7 +41,8 @@ const transitions: Readonly<Record<InstanceState, Transitions>> = {
   starting: { ...ends, started: 'running', stop: 'stopping' },
   running: { ...ends, stop: 'stopping', pause: 'paused' },
   paused: { ...ends, stop: 'stopping', resume: 'running' },
-  stopping: ends,
+  // A stop that did not come to its end is made again, by the same agent or the next one.
+  stopping: { ...ends, stop: 'stopping' },
 };
 
 /** The state after `event`. Throws `state_conflict` where the event cannot happen in `state`. */

@@ -105,7 +105,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'stop of what takes no SIGTERM',
-    quick: ['stop.killed'],
+    quick: ['stop.signalled', 'stop.killed'],
     prepare: (sandbox) => runs(sandbox, 'stubborn'),
     prepared: { starts: 1, stops: 0 },
     points: ['stop.signalled', 'stop.killed'],

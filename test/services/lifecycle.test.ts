@@ -16,7 +16,7 @@ const possible: Readonly<Record<InstanceState, readonly LifecycleEvent[]>> = {
   starting: [...ends, 'started', 'stop'],
   running: [...ends, 'stop', 'pause'],
   paused: [...ends, 'stop', 'resume'],
-  stopping: ends,
+  stopping: [...ends, 'stop'],
 };
 
 const follows: Readonly<Record<LifecycleEvent, InstanceState>> = {
