@@ -34,7 +34,7 @@ services:
     command: [node, -e, "${idles}"]
     depends_on: {api: started}
     stop: {timeout: ${change['stop'] ?? '5s'}}
-  migrate: {type: task, command: sleep 1.3, depends_on: {db: healthy}}
+  migrate: {type: task, command: "true", depends_on: {db: healthy}}
   nightly: {type: task, command: "true", schedule: {cron: "0 3 * * *"}}
 `;
 

@@ -42,6 +42,8 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/configs/{name}/versions/{version}': { scope: 'deploy', on: 'service' },
   'get /api/v1/services/{id}/configs/{name}/diff': { scope: 'deploy', on: 'service' },
   'post /api/v1/services/{id}/configs/{name}/rollback': { scope: 'deploy', on: 'service' },
+  'post /api/v1/plan': { scope: 'deploy', on: 'some' },
+  'post /api/v1/apply': { scope: 'deploy', on: 'some' },
   'post /api/v1/batch': { scope: 'operate', on: 'some' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
