@@ -32,6 +32,13 @@ export interface ApplyRequest extends Request {
   readonly actor: string;
 }
 
+/** A plan with what it was made from. */
+interface Planned {
+  readonly plan: Plan;
+  readonly declared: Declaration;
+  readonly world: World;
+}
+
 /** How a plan was carried out. */
 export interface Carried {
   readonly plan: Plan;
@@ -63,15 +70,16 @@ export class Declarations {
    */
   apply(draft: Draft, request: ApplyRequest): Promise<Carried> {
     return this.#lock.run(draft.name, async () => {
-      const { plan, declared } = this.#plan(draft, request);
+      const { plan, declared, world } = this.#plan(draft, request);
       if (request.plan !== null && request.plan !== plan.id) throw this.#outdated(request.plan, plan);
-      const outcomes = await carryOut(declared, plan.actions, this.#executor(), request.actor);
+      const executor = this.#executor(request.plan === null ? null : world);
+      const outcomes = await carryOut(declared, plan.actions, executor, request.actor);
       await this.#keepNew(outcomes, declared.name);
       return { plan, outcomes };
     });
   }
 
-  #plan(draft: Draft, { prune, authorize, mayName }: Request): { plan: Plan; declared: Declaration } {
+  #plan(draft: Draft, { prune, authorize, mayName }: Request): Planned {
     const { registry, planKey, readConnections } = this.#options;
     for (const id of draft.ids) authorize(id);
     const world = readWorld(registry);
@@ -90,15 +98,35 @@ export class Declarations {
     const work = makePlan(declared, new Map(visible), { prune, connections: readConnections() });
     const basis = basisOf(declared, world, work, planKey);
     this.#remember(basis);
-    return { plan: { id: basis.id, ...work, actions: [...work.actions] }, declared };
+    return { plan: { id: basis.id, ...work, actions: [...work.actions] }, declared, world };
   }
 
-  #executor(): Executor {
+  /** @param planned what there was when the plan was made, and must still be when it is carried out; null: whatever */
+  #executor(planned: World | null): Executor {
     const { operations, registry } = this.#options;
+    // A step may have waited for long until what it depends on was there.
+    const requireStill = (id: string) => {
+      const [was, is] = [
+        planned?.get(id)?.current_release ?? null,
+        registry.find(id)?.current_release ?? null,
+      ];
+      if (planned === null || was === is) return;
+      const moved = `release ${was ?? 'none'} → ${is ?? 'none'}`;
+      throw new DavitError('plan_outdated', `"${id}" has changed since the plan: ${moved}`);
+    };
     return {
-      declare: (...given) => operations.declare(...given),
-      start: (...given) => operations.start(...given),
-      delete: (...given) => operations.delete(...given),
+      declare: async (id, ...given) => {
+        requireStill(id);
+        return operations.declare(id, ...given);
+      },
+      start: async (id, ...given) => {
+        requireStill(id);
+        return operations.start(id, ...given);
+      },
+      delete: async (id, ...given) => {
+        requireStill(id);
+        return operations.delete(id, ...given);
+      },
       adopt: (id, name) =>
         registry.lock.run(id, async () => {
           if (registry.find(id)?.declared_in !== name) registry.commit(id, { declared_in: name });
@@ -111,7 +139,7 @@ export class Declarations {
     const { registry } = this.#options;
     for (const { service, action, outcome } of outcomes) {
       if (outcome === 'failed' && action === 'create' && registry.find(service)?.declared_in === null)
-        await this.#executor().adopt(service, name);
+        await this.#executor(null).adopt(service, name);
     }
   }
 
