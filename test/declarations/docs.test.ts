@@ -50,5 +50,6 @@ test('docs/declared.md has every action of a plan', () => {
 
 test('the JSON Schema that is published is that of this version', () => {
   const published = JSON.parse(readFileSync(resolve(docs, 'davit.schema.json'), 'utf8'));
-  assert.deepEqual(published, declarationJsonSchema());
+  const advice = 'davit schema > docs/davit.schema.json && npx biome format --write docs/davit.schema.json';
+  assert.deepEqual(published, declarationJsonSchema(), advice);
 });

@@ -306,6 +306,28 @@ test('the schema of the file is there for editors', async () => {
   assert.ok(served.body.properties.services);
 });
 
+test('an agent that dies in the middle of an apply: the next apply brings it to its end', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'davit-data-'));
+  const late = listens.replace(/^/, 'setTimeout(() => ').replace(/$/, ', 1500)');
+  const source = `
+services:
+  db: {command: [node, -e, "${late}"], port: ${base + 2}, readiness: {type: tcp, interval: 100ms}}
+  web: {command: [node, -e, "${idles}"], depends_on: {db: healthy}}
+`;
+  const first = await startAgent({ data });
+  const interrupted = first.call('POST', '/api/v1/apply', { source }).catch(() => null);
+  await first.until('GET', '/services', ({ db }) => db?.pid !== undefined);
+  await first.end('SIGKILL');
+  assert.equal(await interrupted, null);
+  await using next = await startAgent({ data });
+  const { status, body } = await next.call('POST', '/api/v1/apply', { source });
+  assert.equal(status, 200, JSON.stringify(body));
+  const all = (await next.call('GET', '/services')).body;
+  assert.deepEqual([all.db.status, all.web.status], ['running', 'running']);
+  assert.equal((await next.tree('db')).length, 2);
+  assert.equal((await next.call('POST', '/api/v1/plan', { source })).body.changes, false);
+});
+
 test('--prune deletes what is no longer declared, and only what this declaration declared', async () => {
   await agent.call('POST', '/service/mine/deploy', { command: ['node', '-e', idles] });
   const source = `name: shop\nservices:\n  only: {command: [node, -e, "${idles}"]}\n`;
