@@ -84,7 +84,7 @@ for (const [service, command] of Object.entries(programs)) {
     await until('its output is there', async () => (await good('logs', service)) === 'listening\n');
     assert.match(
       await good('status'),
-      new RegExp(`^${service} +running +${pid} +1 +\\S+ +${command[0]} `, 'm'),
+      new RegExp(`^${service} +running +1/1 +${pid} +1 +0 +\\S+ +${command[0]} `, 'm'),
     );
 
     assert.match(await good('restart', service), new RegExp(`^${service}: restarted, release 1 as pid`));

@@ -31,6 +31,7 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/instances': { scope: 'read', on: 'service' },
   'post /api/v1/services/{id}/instances/{instance}/restart': { scope: 'operate', on: 'service' },
   'get /api/v1/services/{id}/why': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/health': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/runs': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },

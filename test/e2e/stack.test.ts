@@ -97,11 +97,21 @@ async function order(): Promise<void> {
   for (const { port } of instances) await (await fetch(`http://127.0.0.1:${port}/`)).text();
 }
 
-/** Kills a member of the stack, by which others may end as well, and waits until all is there again. */
+async function pidsOf(service: string): Promise<number[]> {
+  const { instances } = (await agent.call('GET', `/api/v1/services/${service}/instances`)).body;
+  return instances.map(({ pid }: { pid: number }) => pid);
+}
+
+/** Kills a member of the stack and waits until all is there again. Who loses the database ends with it. */
 async function lose(service: string): Promise<void> {
-  const { pid } = (await agent.call('GET', `/service/${service}/status`)).body;
+  const [pid = 0, ...others] = await pidsOf(service);
+  const withIt = service === 'database' ? [...(await pidsOf('api')), ...(await pidsOf('worker'))] : [];
   process.kill(pid, 'SIGKILL');
-  await untilGone(pid);
+  for (const lost of [pid, ...withIt]) await untilGone(lost);
+  await until(`${service} is there again`, async () => {
+    const now = await pidsOf(service);
+    return !now.includes(pid) && others.every((other) => service === 'database' || now.includes(other));
+  });
   await untilWhole();
 }
 
