@@ -132,12 +132,17 @@ export class Operations {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const existing = registry.find(id);
-      const isRunning = existing !== null && runningInstances(existing).length > 0;
-      if (restart || !isRunning) {
+      const isAsItIsWanted = existing?.instances.some(
+        ({ process, state }) => process !== null || state === 'completed',
+      );
+      if (restart || !isAsItIsWanted) {
         const order = { spec, reason: 'deploy', instances: spec.instances, actor } as const;
-        const result = await this.#deployWhole(id, order);
-        registry.commit(id, { declared_in });
-        return result;
+        try {
+          return await this.#deployWhole(id, order);
+        } finally {
+          // It is declared, also if its first start fails.
+          if (registry.find(id) !== null) registry.commit(id, { declared_in });
+        }
       }
       this.#checkReferences(id, spec);
       this.#makeCurrent(id, spec, 'deploy', actor, null);
