@@ -253,7 +253,9 @@ function withoutPlaceholders(env: Fields): Fields {
 function withAdvice(problems: readonly Problem[], fields: Fields): Problem[] {
   const bare = problems.filter(({ path, message }) => {
     const value = valueAt(fields, path);
-    return (typeof value === 'number' || typeof value === 'boolean') && message.startsWith('must be string');
+    return (
+      (typeof value === 'number' || typeof value === 'boolean') && message.startsWith('must be a string')
+    );
   });
   const quoted = bare.reduce<unknown>(
     (all, { path }) => withValue(all, path, String(valueAt(fields, path))),

@@ -82,33 +82,42 @@ function problemsOf(subject: Subject, issue: Issue, base: PropertyKey[]): Proble
     }));
   }
   if (issue.code === 'invalid_union') {
-    const branch = issue.errors.find((issues) => !issues.some(isWrongType));
+    const branch = issue.errors.find((issues) => !issues.some(isMisfit));
     if (branch && branch.length > 0) return branch.flatMap((inner) => problemsOf(subject, inner, path));
-    const expected = issue.errors.flatMap((issues) =>
-      issues.filter(isWrongType).map((inner) => typeName(inner.expected)),
-    );
+    const expected = issue.errors.flatMap((issues) => issues.filter(isMisfit).map(expectedName));
     if (expected.length > 0) return [{ path, message: `must be ${[...new Set(expected)].join(' or ')}` }];
   }
   if (issue.code === 'invalid_key') {
     return issue.issues.map((inner) => ({ path, message: `its name ${inner.message}`, isAboutKey: true }));
   }
-  return [
-    {
-      path,
-      message: issue.message.replace(/^Invalid (?:input|option): expected/, 'must be'),
-    },
-  ];
+  const message =
+    issue.code === 'invalid_type'
+      ? `must be ${expectedName(issue)}`
+      : issue.message.replace(/^Invalid (?:input|option): expected/, 'must be');
+  return [{ path, message }];
 }
 
-type WrongType = z.core.$ZodIssueInvalidType;
+type Misfit = z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidValue;
 
-function isWrongType(issue: Issue): issue is WrongType {
-  return issue.code === 'invalid_type' && issue.path.length === 0;
+/** Whether a value is of another kind altogether. */
+function isMisfit(issue: Issue): issue is Misfit {
+  return (issue.code === 'invalid_type' || issue.code === 'invalid_value') && issue.path.length === 0;
 }
 
-/** The contract's word for a type that zod names otherwise. */
-function typeName(expected: string): string {
-  return expected === 'tuple' || expected === 'array' ? 'a list' : `a ${expected}`;
+const typeNames: Readonly<Record<string, string>> = {
+  tuple: 'a list',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  int: 'a whole number',
+  boolean: 'true or false',
+  null: 'null',
+};
+
+/** What would be right, in the contract's words. */
+function expectedName(issue: Misfit): string {
+  if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value)).join(' or ');
+  return typeNames[issue.expected] ?? `a ${issue.expected}`;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

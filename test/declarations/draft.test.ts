@@ -118,7 +118,7 @@ services:
     '2:1: defualts: is not known; did you mean "defaults"?',
     '4:3: services.web.command: is missing',
     '5:5: services.web.comand: is not known; did you mean "command"?',
-    '6:16: services.web.instances: must be number, received string',
+    '6:16: services.web.instances: must be a number',
     '8:13: services.web.env.PORT: must be a string: write it in quotes',
     '10:16: services.web.stop.timeout: must be a duration with a unit, such as 500ms, 5s or 2m',
     '11:39: services.web.readiness.pth: is not known; did you mean "path"?',
@@ -184,7 +184,7 @@ test('a word that is one of several is told with the one that was meant', () => 
 
 test('a value is never repeated: it may be a secret', () => {
   const [complaint = ''] = complaints('services:\n  web: {command: x, env: {KEY: [hunter2]}}\n');
-  assert.match(complaint, /services\.web\.env\.KEY: must be string/);
+  assert.match(complaint, /services\.web\.env\.KEY: must be a string/);
   assert.doesNotMatch(complaint, /hunter2/);
 });
 

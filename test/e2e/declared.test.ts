@@ -208,7 +208,7 @@ test('everything that is wrong is printed with its place, and nothing is changed
   assert.deepEqual(err.trim().split('\n'), [
     'davit.yaml:7:3: services.api.command: is missing',
     'davit.yaml:8:5: services.api.comand: is not known; did you mean "command"?',
-    'davit.yaml:9:16: services.api.instances: must be number, received string',
+    'davit.yaml:9:16: services.api.instances: must be a number',
     'davit.yaml:17:18: services.worker.depends_on.apy: there is no service "apy"; did you mean "api"?',
     'davit: 4 things are wrong with davit.yaml; nothing was changed',
   ]);

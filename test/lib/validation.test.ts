@@ -34,12 +34,7 @@ for (const [what, schema, input, sentence] of [
     'stop.colour in the body: is not known; known are signal, timeout',
   ],
   ['a missing field is named as missing', createService, { id: 'web' }, 'command in the body: is missing'],
-  [
-    'a wrong type says what it must be',
-    deployService,
-    { cwd: 5 },
-    'cwd in the body: must be string, received number',
-  ],
+  ['a wrong type says what it must be', deployService, { cwd: 5 }, 'cwd in the body: must be a string'],
   [
     'a place that takes several types names them all',
     deployService,
@@ -50,7 +45,7 @@ for (const [what, schema, input, sentence] of [
     'an element of a list is named by its number',
     deployService,
     { command: ['a', 5] },
-    'command[1] in the body: must be string, received number',
+    'command[1] in the body: must be a string',
   ],
   [
     'the name of a variable is checked',
@@ -70,7 +65,7 @@ for (const [what, schema, input, sentence] of [
     { min_uptime: '5' },
     'min_uptime in the body: must be a duration with a unit, such as 500ms, 5s or 2m',
   ],
-  ['what is no object at all is said so', deployService, 'x', 'the body: must be object, received string'],
+  ['what is no object at all is said so', deployService, 'x', 'the body: must be an object'],
 ] as const) {
   test(what, () => {
     const error = refusal(schema, input);
