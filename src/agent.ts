@@ -105,7 +105,12 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const backups = new Backups({ database, folder: inData('backups'), onProblem });
   events.subscribe(() => backups.noteChange());
   const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
-  const registry = new Registry(new ServiceStore(database, () => soonOnDisk.ask()), onProblem);
+  const store = new ServiceStore(
+    database,
+    () => soonOnDisk.ask(),
+    () => events.flush(),
+  );
+  const registry = new Registry(store, onProblem);
   const logs = new LogStore({
     directory: inData('logs'),
     retentionOf: (id) => (registry.find(id) === null ? null : readRetention(registry.spec(id).logs)),

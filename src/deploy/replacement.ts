@@ -2,7 +2,7 @@ import type { StopReport } from '../contract/answers.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import type { EventLog } from '../services/event_log.ts';
-import { pidOf } from '../services/instance.ts';
+import { pidOf, waitsForStart } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances, type Service, type UnderWay } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
@@ -24,7 +24,7 @@ interface Parts {
 }
 
 /** Which release is to run instead of what does, and who wants it. */
-export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed'>;
+export type ReplacementOrder = Omit<UnderWay, 'before' | 'waiting' | 'was_resumed'>;
 
 /**
  * Replaces what runs of a service by a release and makes that the current one. The old processes end before the new ones
@@ -34,11 +34,14 @@ export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed'>;
  * cannot be, this throws `storage_unavailable`, and what runs has not been touched.
  */
 export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder): Promise<Replacement> {
-  const running = runningInstances(parts.registry.get(id)).flatMap(({ process }) => process ?? []);
+  const service = parts.registry.get(id);
+  const running = runningInstances(service).flatMap(({ process }) => process ?? []);
   const [first] = running;
   const instance_ids = running.map(({ instance_id }) => instance_id);
-  const before = first === undefined ? null : { release: first.release, instance_ids };
-  const under_way = { ...order, before, was_resumed: false };
+  const numbers = runningInstances(service).map(({ number }) => number);
+  const before = first === undefined ? null : { release: first.release, instance_ids, numbers };
+  const waiting = service.instances.filter(waitsForStart).map(({ number }) => number);
+  const under_way = { ...order, before, waiting, was_resumed: false };
   parts.registry.announce(id, { under_way });
   return proceed(parts, id, under_way);
 }
@@ -164,17 +167,22 @@ function settle(
   registry.settleRelease(id, release, cause === null ? 'succeeded' : 'failed', cause);
 }
 
-/** Starts again what ran before, unless that is what has just failed. */
+/** Makes of the service what it was: starts again what ran before, unless that is what has just failed. */
 async function restore(
   { registry, supervisor }: Parts,
   id: string,
-  { release, before, actor, cause }: UnderWay,
+  { release, before, waiting = [], actor, cause }: UnderWay,
 ) {
+  const { instances } = registry.resize(id, registry.wantedInstances(id));
+  for (const { number } of instances)
+    if (waiting.includes(number)) registry.advance(id, number, 'waits', { retry_at: null });
   if (before === null || before.release === release) return null;
   const { spec } = registry.release(id, before.release);
   const order = { service: id, release: before.release, spec, actor, cause, trigger: 'deploy' } as const;
-  registry.resize(id, Math.max(1, before.instance_ids.length));
-  const starts = registry.get(id).instances.map(({ number }) => supervisor.start({ ...order, number }));
+  const { numbers = before.instance_ids.map((_, at) => at + 1) } = before;
+  const starts = numbers
+    .filter((number) => number <= instances.length)
+    .map((number) => supervisor.start({ ...order, number }));
   // Their own failures are events; the answer tells of the deploy's.
   const pids = (await Promise.allSettled(starts)).filter((start) => start.status === 'fulfilled');
   const [first] = pids;

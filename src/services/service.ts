@@ -7,8 +7,15 @@ export interface UnderWay {
   readonly release: number;
   /** How many instances of it are to run. */
   readonly instances: number;
-  /** What ran before it; null when nothing did. */
-  readonly before: { readonly release: number; readonly instance_ids: readonly string[] } | null;
+  /** What ran before it, and as which instances; null when nothing did. */
+  readonly before: {
+    readonly release: number;
+    readonly instance_ids: readonly string[];
+    /** Left out: the first ones. */
+    readonly numbers?: readonly number[];
+  } | null;
+  /** The instances that waited for their start: they do so again where the release fails. Left out: none. */
+  readonly waiting?: readonly number[];
   readonly actor: string;
   /** Whether the release is a new one, which a deployment tries. */
   readonly is_deployment: boolean;

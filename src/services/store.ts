@@ -23,12 +23,17 @@ const keptReleases = 100;
 export class ServiceStore {
   readonly #database: DatabaseSync;
   readonly #onCommit: () => void;
+  readonly #beforeSave: () => void;
   readonly #statements;
 
-  /** @param onCommit called after a write that must outlive a power cut */
-  constructor(database: DatabaseSync, onCommit: () => void) {
+  /**
+   * @param onCommit called after a write that must outlive a power cut
+   * @param beforeSave called before a service is written, so that the events that it names are written before it
+   */
+  constructor(database: DatabaseSync, onCommit: () => void, beforeSave: () => void = () => {}) {
     this.#database = database;
     this.#onCommit = onCommit;
+    this.#beforeSave = beforeSave;
     const prepare = (sql: string) => database.prepare(sql);
     this.#statements = {
       services: prepare('SELECT record FROM services ORDER BY id'),
@@ -52,6 +57,7 @@ export class ServiceStore {
   }
 
   saveService(service: Service): void {
+    this.#beforeSave();
     write(() => this.#statements.save.run(service.id, JSON.stringify(service)));
   }
 

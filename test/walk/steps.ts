@@ -1,0 +1,432 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { untilGone } from '../helpers/system.ts';
+import { type Ask, anyAsk, anyLoneAsk, type Effect, type Situation } from './asks.ts';
+import { kill, type Lane } from './lane.ts';
+import {
+  ended,
+  loopedUntilFailed,
+  type Modelled,
+  vague,
+  variantOf,
+  type World,
+  withRelease,
+} from './model.ts';
+import { hasReadiness, mayDependOn, type Name, names, type Variant } from './variants.ts';
+
+/** Something that is done to a lane. */
+export interface Step {
+  readonly title: string;
+  /** How many operations it is. */
+  readonly weight: number;
+  /** What may become of the services by it, any one of these worlds; null: that cannot be foreseen. */
+  outcomes(situation: Situation): readonly World[] | null;
+  act(lane: Lane, situation: Situation): Promise<void>;
+  /** Services of which nobody knows which releases they have then. */
+  readonly unsure: readonly Name[];
+}
+
+const anyName = fc.constantFrom(...names);
+const anyNumber = fc.integer({ min: 1, max: 3 });
+
+export const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 40, arbitrary: anyAsk.map(alone) },
+  { weight: 7, arbitrary: anyLoneAsk.map(alone) },
+  { weight: 6, arbitrary: fc.tuple(anyAsk, anyAsk, anyAsk).map(side) },
+  { weight: 5, arbitrary: fc.tuple(anyAsk, anyAsk).map(([first, second]) => race([first, second])) },
+  { weight: 3, arbitrary: fc.tuple(anyAsk, anyNumber).map(raceWithDeath) },
+  { weight: 8, arbitrary: fc.tuple(anyName, anyNumber, fc.constant('program' as const)).map(killing) },
+  { weight: 4, arbitrary: fc.tuple(anyName, anyNumber, fc.constant('wrapper' as const)).map(killing) },
+  { weight: 6, arbitrary: fc.tuple(anyName, anyNumber, fc.constantFrom(0, 7)).map(exiting) },
+  { weight: 3, arbitrary: anyName.map(killAll) },
+  { weight: 4, arbitrary: fc.tuple(anyName, anyNumber).map(unready) },
+  { weight: 5, arbitrary: anyName.map(ready) },
+  { weight: 4, arbitrary: fc.tuple(anyName, anyNumber).map(unhealthy) },
+  { weight: 2, arbitrary: fc.tuple(anyName, anyNumber).map(crashLoop) },
+  { weight: 2, arbitrary: fc.constant(null).map(agentKilled) },
+  { weight: 1, arbitrary: fc.constant(null).map(agentEnded) },
+  {
+    weight: 2,
+    arbitrary: fc.array(fc.tuple(anyName, anyNumber), { minLength: 1, maxLength: 3 }).map(diedMeanwhile),
+  },
+  { weight: 3, arbitrary: fc.tuple(anyAsk, fc.integer({ min: 0, max: 120 })).map(agentKilledIn) },
+);
+
+/** One operation that nothing disturbs answers what it should. */
+export function alone(ask: Ask): Step {
+  return {
+    title: ask.title,
+    weight: 1,
+    unsure: [],
+    outcomes: (situation) => worldsOf(situation, [ask.effect(situation.world[ask.service], situation)], ask),
+    act: async (lane, situation) => {
+      const expected = ask.effect(situation.world[ask.service], situation)?.status;
+      const answer = await ask.send(lane, situation);
+      assert.equal(answer?.status, expected, `${ask.title}: ${JSON.stringify(answer?.body ?? 'no answer')}`);
+    },
+  };
+}
+
+/** Operations on services that have nothing to do with each other, at the same time. */
+function side(asks: readonly Ask[]): Step {
+  return {
+    title: `at the same time ${asks.map(({ title }) => title).join(' | ')}`,
+    weight: asks.length,
+    unsure: [],
+    outcomes: (situation) => {
+      const chosen = asks.map(({ service }) => service);
+      if (chosen.some((one, at) => chosen.some((other, place) => place > at && areRelated(one, other))))
+        return null;
+      return asks.reduce<readonly World[] | null>(
+        (worlds, ask) =>
+          worlds?.[0] === undefined
+            ? null
+            : worldsOf(
+                { ...situation, world: worlds[0] },
+                [ask.effect(situation.world[ask.service], situation)],
+                ask,
+              ),
+        [situation.world],
+      );
+    },
+    act: async (lane, situation) => {
+      await Promise.all(asks.map((ask) => alone(ask).act(lane, situation)));
+    },
+  };
+}
+
+/** Operations on one service at the same time: each is done, in some order. */
+function race([first, other]: readonly [Ask, Ask]): Step {
+  return {
+    title: `on one service ${first.title} | ${other.title}`,
+    weight: 2,
+    unsure: [first.service],
+    outcomes: (situation) => {
+      if (first.service !== other.service) return null;
+      const orders = [
+        [first, other],
+        [other, first],
+      ].map((asks) => inTurn(asks, situation));
+      return orders.some((world) => world === null) ? null : (orders as World[]);
+    },
+    act: async (lane, situation) => {
+      const answers = await Promise.all([first.send(lane, situation), other.send(lane, situation)]);
+      for (const answer of answers) assert.ok(answer, 'there was no answer');
+    },
+  };
+}
+
+/** An instance dies while an operation is under way. */
+function raceWithDeath([ask, number]: [Ask, number]): Step {
+  const { service } = ask;
+  return {
+    title: `${ask.title} | instance ${number} is killed`,
+    weight: 2,
+    unsure: [service],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      if (before === null || !canDie(situation, service, number)) return null;
+      const undisturbed = ask.effect(before, situation);
+      if (undisturbed === null) return null;
+      const died = ended(before, number, false).map((each) => ask.effect(each, situation));
+      const then = undisturbed.after === null ? [] : ended(undisturbed.after, number, false);
+      const effects = [undisturbed, ...died, ...then.map((after) => ({ status: 0, after }))];
+      return vagueWorldsOf(situation, effects, ask);
+    },
+    act: async (lane, situation) => {
+      const answer = ask.send(lane, situation);
+      const pid = pidOf(situation, service, number);
+      kill(pid);
+      assert.ok(await answer, 'there was no answer');
+      await untilGone(pid);
+    },
+  };
+}
+
+function killing([service, number, part]: [Name, number, 'program' | 'wrapper']): Step {
+  return death(`the ${part} of ${service}/${number} is killed`, service, number, false, (situation) => {
+    const program = programOf(situation, service, number);
+    const same = situation.seen.processes.filter(({ id }) => id === program?.id);
+    const wrapper = same.find(({ role, pid }) => role !== 'program' && pid === program?.parent);
+    const target = part === 'program' ? program : wrapper;
+    assert.ok(target, `${service}/${number} has no ${part}`);
+    kill(target.pid);
+  });
+}
+
+function exiting([service, number, code]: [Name, number, number]): Step {
+  const step = death(
+    `${service}/${number} exits with code ${code}`,
+    service,
+    number,
+    code === 0,
+    (situation) => kill(pidOf(situation, service, number), code === 0 ? 'SIGUSR1' : 'SIGUSR2'),
+  );
+  return {
+    ...step,
+    outcomes: (situation) => (isRunning(situation, service, number) ? step.outcomes(situation) : null),
+  };
+}
+
+/** A liveness probe fails; where nothing is to follow, that is all. */
+function unhealthy([service, number]: [Name, number]): Step {
+  const step = death(`${service}/${number} says that it is not alive`, service, number, false, () => {});
+  return {
+    ...step,
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      if (before === null || !isRunning(situation, service, number)) return null;
+      if (shownOf(situation, service, number)?.liveness !== 'healthy') return null;
+      return variantOf(before).policy === 'never' ? [situation.world] : step.outcomes(situation);
+    },
+    act: async (lane, situation) => lane.mark(service, number, 'live', pidOf(situation, service, number)),
+  };
+}
+
+function death(
+  title: string,
+  service: Name,
+  number: number,
+  endsWell: boolean,
+  kill: (situation: Situation) => void,
+): Step {
+  return {
+    title,
+    weight: 1,
+    unsure: [],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      if (before === null || !canDie(situation, service, number)) return null;
+      return ended(before, number, endsWell).map((after) => ({ ...situation.world, [service]: after }));
+    },
+    act: async (_, situation) => kill(situation),
+  };
+}
+
+/** Every instance of a service dies at once. */
+function killAll(service: Name): Step {
+  return {
+    title: `all of ${service} are killed`,
+    weight: 1,
+    unsure: [],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      if (before === null || !before.places.some(({ state }) => state === 'live')) return null;
+      const live = before.places.flatMap(({ state }, at) => (state === 'live' ? [at + 1] : []));
+      if (!live.every((number) => canDie(situation, service, number))) return null;
+      const all = before.places.reduce<Modelled[]>(
+        (services, _, at) => services.flatMap((each) => ended(each, at + 1, false)),
+        [before],
+      );
+      return all.map((after) => ({ ...situation.world, [service]: after }));
+    },
+    act: async (_, { seen }) => {
+      for (const { role, pid, service: name } of seen.processes)
+        if (role === 'program' && name === service) kill(pid);
+    },
+  };
+}
+
+function unready([service, number]: [Name, number]): Step {
+  return {
+    title: `${service}/${number} says that it is not ready`,
+    weight: 1,
+    unsure: [],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      const can = before && hasReadiness(service, variantOf(before)) && isRunning(situation, service, number);
+      return can ? [situation.world] : null;
+    },
+    act: async (lane, situation) => lane.mark(service, number, 'ready', pidOf(situation, service, number)),
+  };
+}
+
+function ready(service: Name): Step {
+  return {
+    title: `${service} says that it is ready again`,
+    weight: 1,
+    unsure: [],
+    outcomes: ({ world }) => (world[service] === null ? null : [world]),
+    act: async (lane) => {
+      for (const number of [1, 2, 3, 4])
+        for (const mark of ['ready', 'live'] as const) lane.unmark(service, number, mark);
+    },
+  };
+}
+
+/** It ends at once whenever it is started, until it has failed. */
+function crashLoop([service, number]: [Name, number]): Step {
+  return {
+    title: `${service}/${number} ends again and again`,
+    weight: 1,
+    unsure: [],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      if (before === null || !canDie(situation, service, number)) return null;
+      const { limit, policy } = variantOf(before);
+      if (limit === 'unlimited' || policy === 'never' || !mayStart(situation, service)) return null;
+      return [{ ...situation.world, [service]: loopedUntilFailed(before, number) }];
+    },
+    act: async (lane, situation) => {
+      lane.mark(service, number, 'crash', '');
+      kill(pidOf(situation, service, number));
+      const path = `/api/v1/services/${service}/instances`;
+      await lane.agent.until('GET', path, ({ instances }) => instances[number - 1].status === 'failed');
+      lane.unmark(service, number, 'crash');
+    },
+  };
+}
+
+function agentKilled(): Step {
+  return untouched('the agent is killed', async (lane) => {
+    await lane.kill();
+    await lane.start();
+  });
+}
+
+function agentEnded(): Step {
+  return untouched('the agent ends', async (lane) => {
+    await lane.end();
+    await lane.start();
+  });
+}
+
+function untouched(title: string, act: Step['act']): Step {
+  return { title, weight: 1, unsure: [], outcomes: ({ world }) => [world], act };
+}
+
+/** Instances die while no agent is there. */
+function diedMeanwhile(places: readonly [Name, number][]): Step {
+  return {
+    title: `without an agent ${places.map((place) => place.join('/')).join(', ')} are killed`,
+    weight: 1 + places.length,
+    unsure: [],
+    outcomes: (situation) => {
+      const worlds = places.reduce<readonly World[]>(
+        (before, [service, number]) => {
+          return before.flatMap(
+            (world) =>
+              death('', service, number, false, () => {}).outcomes({ ...situation, world }) ?? [world],
+          );
+        },
+        [situation.world],
+      );
+      return worlds === undefined ? null : worlds;
+    },
+    act: async (lane, situation) => {
+      await lane.kill();
+      for (const [service, number] of places) {
+        if (canDie(situation, service, number)) kill(pidOf(situation, service, number));
+      }
+      await lane.start();
+    },
+  };
+}
+
+/** The agent is killed at some moment of an operation, which has happened then or has not. */
+function agentKilledIn([ask, delay]: [Ask, number]): Step {
+  const { service } = ask;
+  return {
+    title: `${ask.title}, the agent is killed after ${delay} ms`,
+    weight: 2,
+    unsure: [service],
+    outcomes: (situation) => {
+      const before = situation.world[service];
+      const effect = ask.effect(before, situation);
+      if (effect === null) return null;
+      const halfStopped = before && ask.title.startsWith('delete') ? stoppedOf(before) : before;
+      const released = releasedIn(before, effect.after);
+      const all = [before, halfStopped, released, effect.after].map((after) => ({ status: 0, after }));
+      return vagueWorldsOf(situation, all, ask);
+    },
+    act: async (lane, situation) => {
+      const answer = ask.send(lane, situation);
+      await sleep(delay);
+      await lane.kill();
+      await answer;
+      await lane.start();
+    },
+  };
+}
+
+function stoppedOf(service: Modelled): Modelled {
+  const places = service.places.map((place) => ({ ...place, state: 'stopped' as const, release: null }));
+  return { ...service, wanted: 'stopped', places };
+}
+
+/** What a first deploy leaves that came no further than to its release. */
+function releasedIn(before: Modelled | null, after: Modelled | null): Modelled | null {
+  const variant: Variant | undefined = after?.releases.get(after.last)?.variant;
+  return before === null && variant !== undefined ? withRelease(null, variant, 'failed') : before;
+}
+
+function inTurn(asks: readonly Ask[], situation: Situation): World | null {
+  let { world } = situation;
+  for (const ask of asks) {
+    const effect = ask.effect(world[ask.service], { ...situation, world });
+    if (effect === null) return null;
+    world = { ...world, [ask.service]: vague(effect.after) };
+  }
+  return world;
+}
+
+function worldsOf(
+  { world }: Situation,
+  effects: readonly (Effect | null)[],
+  { service }: Ask,
+): World[] | null {
+  const known = effects.filter((effect) => effect !== null);
+  return known.length < effects.length ? null : known.map(({ after }) => ({ ...world, [service]: after }));
+}
+
+function vagueWorldsOf(situation: Situation, effects: readonly (Effect | null)[], ask: Ask): World[] | null {
+  return worldsOf(
+    situation,
+    effects.map((effect) => effect && { ...effect, after: vague(effect.after) }),
+    ask,
+  );
+}
+
+function areRelated(one: Name, other: Name): boolean {
+  const above = (name: Name): Name[] => [
+    name,
+    ...(mayDependOn[name] === null ? [] : above(mayDependOn[name])),
+  ];
+  return above(one).includes(other) || above(other).includes(one);
+}
+
+function programOf({ seen }: Situation, service: Name, number: number) {
+  return (
+    seen.processes.find(
+      (each) => each.role === 'program' && each.service === service && each.number === number,
+    ) ?? null
+  );
+}
+
+/** Whether it runs, and goes on when its program dies: of a halted tree nobody takes note of that until it is resumed. */
+function canDie(situation: Situation, service: Name, number: number): boolean {
+  return programOf(situation, service, number)?.isHalted === false;
+}
+
+/** Only of what runs. */
+function pidOf(situation: Situation, service: Name, number: number): number {
+  const program = programOf(situation, service, number);
+  assert.ok(program, `${service}/${number} does not run`);
+  return program.pid;
+}
+
+function shownOf({ seen }: Situation, service: Name, number: number) {
+  return seen.services[service]?.instances[number - 1];
+}
+
+/** Up, not halted, and not said to be unwell. */
+function isRunning(situation: Situation, service: Name, number: number): boolean {
+  return shownOf(situation, service, number)?.status === 'running';
+}
+
+/** Whether what it depends on, if anything, lets it start. */
+function mayStart({ seen }: Situation, service: Name): boolean {
+  const on = mayDependOn[service];
+  return on === null || (seen.services[on]?.instances.some(({ ready }) => ready) ?? false);
+}
