@@ -35,7 +35,7 @@ export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(
 export const keyPath = z.strictObject({
   key_id: z.string().regex(/^[a-z0-9]{1,32}$/, 'must be the id of a key'),
 });
-export const instancePath = z.strictObject({ id: serviceId, instance: wholeNumber(1, 1000) });
+export const instancePath = z.strictObject({ id: serviceId, instance: wholeNumber(1, 200) });
 export const orphanPath = z.strictObject({
   instance_id: z
     .string()
@@ -53,7 +53,7 @@ export const rollbackService = z
   })
   .meta({ id: 'RollbackService' });
 export const scaleService = z
-  .strictObject({ instances: z.int().min(1).max(1000).describe('How many are to run from now on.') })
+  .strictObject({ instances: z.int().min(1).max(200).describe('How many are to run from now on.') })
   .meta({ id: 'ScaleService' });
 export const emptyBody = z.strictObject({}).meta({ id: 'Empty' });
 

@@ -66,7 +66,7 @@ const rollout = z.strictObject({
 /** What a service is. The defaults stand here, and nowhere else. */
 const declaredSpec = z.strictObject({
   command: command.describe(
-    'A string runs as `/bin/sh -c` (`cmd.exe` on Windows); a list runs without a shell. `${PORT}`, `${INSTANCE}`, `${SERVICE}` and `${RELEASE}` are filled in.',
+    'A string runs as `/bin/sh -c` (`cmd.exe` on Windows); a list runs without a shell. Placeholders such as the one of the port are filled in.',
   ),
   type: z
     .enum(['service', 'task'])
@@ -90,7 +90,7 @@ const declaredSpec = z.strictObject({
   instances: z
     .int()
     .min(1)
-    .max(1000)
+    .max(200)
     .default(1)
     .describe('How many run of it, each with its own port and log.'),
   port: z

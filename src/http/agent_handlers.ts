@@ -1,10 +1,10 @@
-import { runningInstances } from '../services/service.ts';
 import { hostname } from 'node:os';
 import type { AgentInformation } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { LogLevel } from '../contract/scalars.ts';
 import { commit, version } from '../lib/version.ts';
 import type { Registry } from '../services/registry.ts';
+import { runningInstances } from '../services/service.ts';
 import type { Handler } from './route.ts';
 
 /** What the agent knows of itself. */

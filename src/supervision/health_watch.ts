@@ -112,7 +112,9 @@ export class HealthWatch {
 
   #noteChange({ service, instance: number, kind, verdict, previous, result }: HealthChange): void {
     const { registry, onUnhealthy } = this.#parts;
-    const { process } = registry.instance(service, number);
+    const { process, [kind]: known } = registry.instance(service, number);
+    // One that was taken up is as well as it was.
+    if (known === verdict && verdict === 'healthy') return;
     const probe = process && registry.release(service, process.release).spec[kind];
     const message =
       verdict === 'healthy'

@@ -63,7 +63,8 @@ export class Reconciler {
     this.#inItsTurn(id, async () => {
       const instance = registry.find(id)?.instances[number - 1];
       // By now it may be another one, or well again.
-      if (instance?.state !== 'running' || instance.liveness !== 'unhealthy' || this.#isClosed) return;
+      const isUp = instance?.state === 'running' || instance?.state === 'starting';
+      if (!isUp || instance.liveness !== 'unhealthy' || this.#isClosed) return;
       const { stop } = registry.spec(id);
       await supervisor.stop(id, number, stop, { reason: 'unhealthy', actor: null, cause });
     });

@@ -169,19 +169,10 @@ test('a port that another process has is refused before anything is touched, wit
 });
 
 test('placeholders are filled in for each instance', async () => {
-  const command = [
-    '/bin/sh',
-    '-c',
-    'echo "$WHO $0 $PORT"; exec sleep 1000',
-    '${SERVICE}-${INSTANCE}-${RELEASE}',
-  ];
-  await deployed('named', {
-    command,
-    env: { WHO: 'at ${PORT}' },
-    port: 'auto',
-    instances: 2,
-    min_uptime: '0s',
-  });
+  const words = ['SERVICE', 'INSTANCE', 'RELEASE'].map((name) => `\${${name}}`).join('-');
+  const command = ['/bin/sh', '-c', 'echo "$WHO $0 $PORT"; exec sleep 1000', words];
+  const env = { WHO: `at \${PORT}` };
+  await deployed('named', { command, env, port: 'auto', instances: 2, min_uptime: '0s' });
   const [, second] = await instances('named');
   const page = await agent.until('GET', '/service/named/logs?instance=2', ({ lines }) => lines.length > 0);
   assert.equal(page.lines[0].line, `at ${second.port} named-2-1 ${second.port}`);
