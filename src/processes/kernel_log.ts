@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { systemErrorCode } from '../lib/errors.ts';
 import { type ProcessIdentity, ticksPerSecond } from './identity.ts';
@@ -9,11 +9,16 @@ const largestRecord = 8_192;
 
 /** How long what was read is not read again, in milliseconds: many may have ended at once. */
 const trustedFor = 5;
+/** How long after a kill the log may not tell of it yet, in milliseconds. */
+const settleTime = 1_000;
 
 /** What the kernel says of memory that ran out, in its own log (/dev/kmsg, dmesg(1)), where that may be read. */
 export class KernelLog {
   #kills: readonly KillForMemory[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
+  /** How many processes the kernel has killed for memory so far, and when that was found out. */
+  #count: string | null = null;
+  #countedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * The last time that the kernel killed one of these processes, or one of a control group that this is the folder of,
@@ -29,11 +34,16 @@ export class KernelLog {
     return this.#read().findLast((kill) => kill.at >= since && isOne(kill)) ?? null;
   }
 
+  /** The whole log takes milliseconds to read: it is not read again where the kernel has killed nobody since. */
   #read(): readonly KillForMemory[] {
-    if (performance.now() - this.#readAt > trustedFor) {
-      this.#kills = killsForMemory(records());
-      this.#readAt = performance.now();
-    }
+    const now = performance.now();
+    const count = countOfKills();
+    if (count !== this.#count) this.#countedAt = now;
+    this.#count = count;
+    const saysAll = count !== null && this.#readAt - this.#countedAt > settleTime;
+    if (saysAll || now - this.#readAt <= trustedFor) return this.#kills;
+    this.#kills = killsForMemory(records());
+    this.#readAt = performance.now();
     return this.#kills;
   }
 }
@@ -75,6 +85,15 @@ export function killForMemory(record: string): Pick<KillForMemory, 'pid' | 'at'>
   const [, microseconds, pid] =
     /^[0-7],\d+,(\d+),.*?;.*out of memory.*Killed process (\d+) \(/i.exec(record) ?? [];
   return pid === undefined ? null : { pid: Number(pid), at: Number(microseconds) / 1e6 };
+}
+
+/** How many processes of this host were killed because memory ran out, since it started; null: the kernel does not say. */
+function countOfKills(): string | null {
+  try {
+    return /^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'latin1'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** Every read gives one record. */
