@@ -7,12 +7,6 @@ import type { Logger } from 'pino';
 import { createApp, routes } from './app.ts';
 import { ConfigReload, waitingText } from './config/reload.ts';
 import type { Config } from './config/schema.ts';
-import { Configs } from './configs/configs.ts';
-import { readConnections } from './declarations/connections.ts';
-import { Declarations } from './declarations/declarations.ts';
-import { DeclarationMemory } from './declarations/memory.ts';
-import { DeclarationWatcher } from './declarations/watcher.ts';
-import { Operations } from './deploy/operations.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
 import { ApiKeys } from './http/api_keys.ts';
@@ -39,36 +33,15 @@ import { whyHandler } from './http/why_handler.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
 import { DavitError, errorMessage } from './lib/errors.ts';
-import { portRange } from './lib/port_range.ts';
 import { writePrivateFile } from './lib/private_file.ts';
 import { createServiceManager } from './lib/service_manager.ts';
 import { SoonOnDisk } from './lib/soon_on_disk.ts';
 import { bytes, milliseconds } from './lib/units.ts';
 import { commit, version } from './lib/version.ts';
-import { LogStore } from './logs/log_store.ts';
-import { hostQuota, readRetention } from './logs/retention.ts';
-import { findControlGroupPlace } from './processes/control_group.ts';
-import { Ports } from './processes/ports.ts';
-import { Runtime } from './processes/runtime.ts';
+import { createServicePlane } from './service_plane.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
-import { HealthHistory } from './services/health_history.ts';
-import type { Instance } from './services/instance.ts';
-import { Registry } from './services/registry.ts';
-import { RunHistory } from './services/run_history.ts';
 import { migrations } from './services/schema.ts';
-import { ServiceStore } from './services/store.ts';
-import { Dependencies } from './supervision/dependencies.ts';
-import { HealthWatch } from './supervision/health_watch.ts';
-import { Orphans } from './supervision/orphans.ts';
-import { PortBook } from './supervision/port_book.ts';
-import { Programs } from './supervision/programs.ts';
-import { Reconciler } from './supervision/reconciler.ts';
-import type { RunningInstance } from './supervision/running_instance.ts';
-import { Scheduler } from './supervision/scheduler.ts';
-import { Supervisor } from './supervision/supervisor.ts';
-import { TreeView } from './supervision/tree_view.ts';
-import { Why } from './supervision/why.ts';
 
 export interface AgentOptions {
   readonly config: Config;
@@ -87,7 +60,7 @@ export interface Agent {
 }
 
 /**
- * The composition root: the only place where the parts of the agent meet.
+ * The composition root: only here and in the plane of services do the parts of the agent meet.
  * Throws when another agent uses the data directory, or it cannot be written to.
  */
 export function createAgent({ config, environment, log }: AgentOptions): Agent {
@@ -105,118 +78,16 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const backups = new Backups({ database, folder: inData('backups'), onProblem });
   events.subscribe(() => backups.noteChange());
   const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
-  const store = new ServiceStore(
+  const services = createServicePlane({
     database,
-    () => soonOnDisk.ask(),
-    () => events.flush(),
-  );
-  const registry = new Registry(store, onProblem);
-  const logs = new LogStore({
-    directory: inData('logs'),
-    retentionOf: (id) => (registry.find(id) === null ? null : readRetention(registry.spec(id).logs)),
-    maxBytes: () => hostQuota(current.logs_max_size, inData('logs')),
-    onProblem,
-  });
-  const passedVariables = () => current.pass_env;
-  const runtime = new Runtime({
-    directory: inData('instances'),
-    controlGroups: findControlGroupPlace(config.cgroups),
+    events,
     environment,
-    onProblem,
-  });
-  const programs = new Programs({ agentEnvironment: environment, passedVariables });
-  const runs = new RunHistory(database, onProblem);
-  const healthHistory = new HealthHistory(database, onProblem);
-  events.subscribe(({ type, service }) => {
-    if (type === 'service.deleted' && service !== null) healthHistory.forget(service);
-  });
-  const ports = new Ports({ range: () => portRange(current.port_range) });
-  const dependencies = new Dependencies(registry);
-  const health = new HealthWatch({
-    registry,
-    events,
-    runtime,
-    programs,
-    output: logs,
-    onResult: (result) => healthHistory.record(result),
-    onUnhealthy: (service, number, cause) => reconciler.restartUnhealthy(service, number, cause),
-    onProblem,
-  });
-  const supervisor = new Supervisor({
-    registry,
-    runtime,
-    onProblem,
-    events,
-    output: logs,
-    programs,
-    ports: new PortBook(registry, ports),
-    onWatched: (instance, spec) => {
-      health.watch(instance, spec);
-      if (spec.type === 'task') noteRun(runs, instance);
-    },
-    onGone: ({ service }) => reconciler.look(service),
-    onRunEnded: (run) => registry.spec(run.service).type === 'task' && runs.ended(run),
-    lastFailedProbe: (service, number) => health.lastFailure(service, number),
-  });
-  const reconciler = new Reconciler({ registry, supervisor, events, dependencies, onProblem });
-  const orphans = new Orphans({ registry, runtime, events });
-  const operations = new Operations({
-    registry,
-    supervisor,
-    reconciler,
-    dependencies,
-    events,
-    forget: (service) => {
-      configs.removeAll(service);
-      return logs.remove(service);
-    },
-    refuseSecond: (service) => orphans.refuseSecond(service),
-  });
-  const configs = new Configs({
-    directory: inData('configs'),
-    registry,
-    events,
-    // As its first instance; a port that is chosen at each start is not known, and 0 stands for it.
-    placeOf: (service) => {
-      const spec = registry.spec(service);
-      const port = spec.port === 'auto' ? 0 : spec.port;
-      const release = registry.get(service).current_release;
-      return programs.of({ service, instance: 1, release, port, spec });
-    },
-    restart: (service, actor) => operations.restart(service, undefined, actor),
-    signal: (service, signal, actor) => operations.signal(service, signal, actor),
-  });
-  const scheduler = new Scheduler({
-    registry,
-    isRunning: (service) => registry.get(service).instances.some(isActive),
-    run: (service, scheduledFor) => operations.runScheduled(service, scheduledFor),
-    stopRun: (service) => operations.endRun(service),
-    lastDue: (service) => runs.lastDue(service),
-    onNotRun: (noted) => runs.noted(noted),
-    onProblem,
-  });
-  const why = new Why({
-    registry,
-    events,
-    lastLines: async ({ service, instance, release, lines }) =>
-      (await logs.query(service, { lines, release, instance: instance ?? undefined })).lines,
-    onProblem,
-  });
-  const declarationMemory = new DeclarationMemory(inData('declarations.json'), onProblem);
-  const declarations = new Declarations({
-    registry,
-    operations,
-    planKey: declarationMemory.planKey,
-    readConnections,
-  });
-  const watcher = new DeclarationWatcher({
-    declarations,
-    registry,
-    events,
-    memory: declarationMemory,
+    inData,
     settings: () => current,
+    onCommit: () => soonOnDisk.ask(),
     onProblem,
   });
+  const { registry, operations, logs, orphans } = services;
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
   const keys = new ApiKeys({ database, onProblem, onRevoked });
@@ -226,7 +97,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const audit = createRequestAudit((record) => auditLog.append(record));
   const manager = createServiceManager({ environment, onWarning: onProblem });
 
-  const warnings = [...problems, ...runtime.limitations];
+  const warnings = [...problems, ...services.limitations];
   let url = '';
   let isEnding = false;
   const facts = {
@@ -234,7 +105,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     data: config.data,
     url: () => url,
     warnings: () => [...warnings, ...orphans.warnings, ...reload.warnings],
-    controlGroups: runtime.controlGroups,
+    controlGroups: services.controlGroups,
     log,
     registry,
   };
@@ -242,15 +113,15 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     routes: routes({
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
-      processes: processHandlers(new TreeView(registry, runtime), orphans),
-      configs: configHandlers(configs),
+      processes: processHandlers(services.trees, orphans),
+      configs: configHandlers(services.configs),
       instances: instanceHandlers(registry, operations),
-      runs: runHandlers(registry, runs),
-      health: healthHandler(registry, health.monitor, healthHistory),
-      why: whyHandler(why),
+      runs: runHandlers(registry, services.runs),
+      health: healthHandler(registry, services.monitor, services.healthHistory),
+      why: whyHandler(services.why),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
-      declarations: declarationHandlers(declarations),
+      declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
       events: eventHandler(events, streams),
       audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
@@ -311,21 +182,14 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     const { made, problem } = ensureAdminKey(keys, inData('admin.key'));
     if (made) log.info(`an admin key was made: ${inData('admin.key')}`);
     if (problem !== null) warnings.push(problem);
-    const awakeUntil = events.lastTime;
-    await supervisor.takeUp();
-    logs.keepWithinBounds();
-    configs.tidy();
+    await services.takeUp();
     if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
     for (const warning of warnings.slice(problems.length)) log.warn(warning);
     showAddress(inData('agent.json'), url, onProblem);
     isReady.resolve();
     events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
     log.info({ url, version, commit, pid: process.pid }, 'listening');
-    const onFailure = (id: string) => (error: unknown) => log.error({ service: id }, errorMessage(error));
-    for (const { id } of registry.services()) operations.finish(id).catch(onFailure(id));
-    reconciler.begin();
-    scheduler.start(awakeUntil);
-    watcher.start();
+    services.begin((service, error) => log.error({ service }, errorMessage(error)));
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
     endWatchdog = manager.startWatchdog(() => true);
@@ -363,19 +227,11 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       const closed = listener.close();
       streams.close();
       const timeout = milliseconds(current.shutdown_timeout);
-      await Promise.race([
-        Promise.all([closed, watcher.close(), registry.lock.idle()]),
-        sleep(timeout, undefined, { ref: false }),
-      ]);
+      await Promise.race([Promise.all([closed, services.idle()]), sleep(timeout, undefined, { ref: false })]);
       listener.cut();
-      scheduler.close();
-      reconciler.close();
-      health.close();
-      healthHistory.close();
+      services.rest();
       if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
-      logs.close();
-      runtime.close();
-      ports.close();
+      services.close();
       audit.close();
       await auditLog.close();
       keys.close();
@@ -389,20 +245,6 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       unlock();
     },
   };
-}
-
-/** Whether a run of a task has not ended, which is also so between two attempts of one. */
-function isActive({ process, state }: Instance): boolean {
-  return process !== null || state === 'backoff' || state === 'starting';
-}
-
-/** One that was taken up has been noted by the agent that started it. */
-function noteRun(
-  runs: RunHistory,
-  { service, number, run, facts, trigger, scheduled_for }: RunningInstance,
-): void {
-  if (trigger === null) return;
-  runs.started({ service, instance: number, run, release: facts.release, trigger, scheduled_for });
 }
 
 function openToTheNetwork(listen: string): string {

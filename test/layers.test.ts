@@ -33,21 +33,19 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['contract', 'lib'],
   packaging: ['lib'],
   'app.ts': ['http', 'contract', 'lib'],
-  'agent.ts': [
-    'app.ts',
+  'service_plane.ts': [
     'configs',
-    'http',
     'declarations',
     'deploy',
     'supervision',
     'services',
     'logs',
     'processes',
-    'health',
     'config',
     'contract',
     'lib',
   ],
+  'agent.ts': ['app.ts', 'service_plane.ts', 'http', 'services', 'config', 'contract', 'lib'],
   'agent_check.ts': ['http', 'services', 'config', 'contract', 'lib'],
   'main.ts': ['agent.ts', 'agent_check.ts', 'cli', 'config', 'contract', 'lib'],
 };
