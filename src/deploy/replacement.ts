@@ -138,17 +138,28 @@ async function runTarget(
   const { registry, supervisor } = parts;
   const { actor, cause, is_deployment } = under_way;
   const trigger = is_deployment ? 'deploy' : 'manual';
+  const failure = new AbortController();
   registry.resize(id, under_way.instances);
   const starts = registry.get(id).instances.map(({ number, process }) => {
-    if (process !== null) return supervisor.finishStart(id, number, spec);
-    return supervisor.start({ service: id, number, release, spec, actor, cause, trigger });
+    if (process !== null) return supervisor.finishStart(id, number, spec, failure.signal);
+    const order = {
+      service: id,
+      number,
+      release,
+      spec,
+      actor,
+      cause,
+      trigger,
+      signal: failure.signal,
+    } as const;
+    return supervisor.start(order);
   });
   try {
     await Promise.all(starts);
   } catch (error) {
-    await stopWhere(parts, id, under_way, () => true);
+    // Each that has not proved itself is stopped by its own start: nobody else can while it is being started.
+    failure.abort();
     await Promise.allSettled(starts);
-    // Those that were only being started then.
     await stopWhere(parts, id, under_way, () => true);
     throw error;
   }

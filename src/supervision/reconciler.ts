@@ -152,11 +152,13 @@ export class Reconciler {
   #compare(id: string): void {
     const { registry, dependencies } = this.#parts;
     const isMet = dependencies.unmet(id).length === 0;
-    const wasMet = this.#wasMet.get(id) ?? isMet;
+    // A service that nobody has looked at yet was started with all that it needs.
+    const wasMet = this.#wasMet.get(id) ?? true;
     this.#wasMet.set(id, isMet);
     if (isMet) {
-      if (registry.get(id).instances.some(({ state }) => state === 'pending')) this.look(id);
+      // First of all, so that what waits is not started twice.
       if (!wasMet && registry.spec(id).on_dependency_failure === 'restart') this.#endInItsTurn(id);
+      if (registry.get(id).instances.some(({ state }) => state === 'pending')) this.look(id);
     } else if (wasMet && registry.spec(id).on_dependency_failure === 'stop') {
       this.#endInItsTurn(id);
     }

@@ -57,6 +57,8 @@ export interface StartOrder {
   readonly trigger: Trigger;
   /** When a schedule asked for it. */
   readonly scheduled_for?: Date;
+  /** Ends the wait for it to be ready: it is stopped then, and its start has failed. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -92,7 +94,7 @@ export class Supervisor {
    */
   async start(order: StartOrder): Promise<number> {
     const instance = await this.#launch(order, true);
-    await this.#prove(instance, order.spec);
+    await this.#prove(instance, order.spec, order.signal);
     return pidOf(instance.facts);
   }
 
@@ -104,10 +106,10 @@ export class Supervisor {
   }
 
   /** Waits until an instance that was taken up has proved itself, as `start` does. Returns its pid. */
-  async finishStart(service: string, number: number, spec: Spec): Promise<number> {
+  async finishStart(service: string, number: number, spec: Spec, signal?: AbortSignal): Promise<number> {
     const instance = this.#instance(service, number);
     instance.isOnTrial = true;
-    await this.#prove(instance, spec);
+    await this.#prove(instance, spec, signal);
     return pidOf(instance.facts);
   }
 
@@ -219,10 +221,10 @@ export class Supervisor {
   }
 
   /** Waits until it is ready, or has failed; it is on trial until then. */
-  async #prove(instance: RunningInstance, spec: Spec): Promise<void> {
+  async #prove(instance: RunningInstance, spec: Spec, signal?: AbortSignal): Promise<void> {
     const { service, number } = instance;
     const longest = milliseconds(spec.min_uptime) + milliseconds(spec.rollout.ready_timeout);
-    const outcome = await this.#trial(instance, longest);
+    const outcome = await this.#trial(instance, longest, signal);
     instance.isOnTrial = false;
     if (outcome === 'ready') return;
     if (outcome === 'late') {
@@ -235,21 +237,27 @@ export class Supervisor {
     throw await this.#exitedEarly(instance, exit);
   }
 
-  #trial(instance: RunningInstance, longest: number): Promise<'ready' | 'late' | 'ended'> {
+  #trial(
+    instance: RunningInstance,
+    longest: number,
+    signal?: AbortSignal,
+  ): Promise<'ready' | 'late' | 'ended'> {
     const { service, number } = instance;
     const { registry } = this.#options;
     const { promise, resolve } = Promise.withResolvers<'ready' | 'late' | 'ended'>();
     const look = () => {
       const record = registry.instance(service, number);
       if (isReady(record)) resolve('ready');
-      else if (record.liveness === 'unhealthy') resolve('late');
+      else if (record.liveness === 'unhealthy' || signal?.aborted) resolve('late');
     };
     const unsubscribe = registry.subscribe((id) => id === service && look());
     const timer = setTimeout(() => resolve('late'), longest);
     void instance.ended.then(() => resolve('ended'));
+    signal?.addEventListener('abort', look);
     look();
     return promise.finally(() => {
       unsubscribe();
+      signal?.removeEventListener('abort', look);
       clearTimeout(timer);
     });
   }

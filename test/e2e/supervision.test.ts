@@ -307,3 +307,43 @@ test('one instance is restarted alone', async () => {
   assert.notEqual(after[1].pid, two.pid);
   assert.equal((await agent.call('POST', '/api/v1/services/pair/instances/3/restart')).status, 404);
 });
+
+test('a service that has just been deployed ends with what it depends on', async () => {
+  await deployed('ground', sleeper);
+  const after = { depends_on: { ground: 'started' }, on_dependency_failure: 'stop' };
+  const { pid } = await deployed('house', { ...sleeper, ...after });
+  await agent.call('POST', '/service/ground/stop', {});
+  await untilStatus('house', ({ status }) => status === 'pending');
+  await untilGone(pid);
+});
+
+test('what has waited for what it depends on is started once', async () => {
+  await deployed('engine', sleeper);
+  const after = { depends_on: { engine: 'started' }, on_dependency_failure: 'restart' };
+  await deployed('train', { ...sleeper, ...after });
+  await agent.call('POST', '/service/train/stop', {});
+  await agent.call('POST', '/service/engine/stop', {});
+  const { body } = await agent.call('POST', '/api/v1/services/train/start', {});
+  assert.equal(body.status, 'waiting');
+  await agent.call('POST', '/api/v1/services/engine/start', {});
+  await untilStatus('train', ({ status }) => status === 'running');
+  // Its turn comes after all that was to be done with it.
+  const before = (await agent.call('GET', '/service/train/status')).body;
+  await agent.call('PATCH', '/api/v1/services/train', { env: { NOTE: 'x' } });
+  const status = (await agent.call('GET', '/service/train/status')).body;
+  assert.equal(status.pid, before.pid);
+  const starts = (await events('train')).filter(({ type }) => type === 'service.starting');
+  assert.equal(starts.length, 2);
+});
+
+test('a deploy that fails while instances are still being started leaves what there was', async () => {
+  await deployed('crowd', sleeper);
+  const failed = { command: 'exit 3', min_uptime: '5s', instances: 20 };
+  const { status, body } = await deploy('crowd', failed);
+  assert.equal(status, 422, JSON.stringify(body));
+  assert.equal(body.code, 'exited_early');
+  assert.equal(body.restored.release, 1);
+  const [first, ...others] = await instances('crowd');
+  assert.equal(first.status, 'running');
+  assert.deepEqual(others, []);
+});
