@@ -2,7 +2,7 @@ import type { StopReport } from '../contract/answers.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import type { EventLog } from '../services/event_log.ts';
-import { pidOf, waitsForStart } from '../services/instance.ts';
+import { pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances, type Service, type UnderWay } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
@@ -24,7 +24,7 @@ interface Parts {
 }
 
 /** Which release is to run instead of what does, and who wants it. */
-export type ReplacementOrder = Omit<UnderWay, 'before' | 'waiting' | 'was_resumed'>;
+export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed'>;
 
 /**
  * Replaces what runs of a service by a release and makes that the current one. The old processes end before the new ones
@@ -33,16 +33,26 @@ export type ReplacementOrder = Omit<UnderWay, 'before' | 'waiting' | 'was_resume
  * `restored`. What is about to happen is written down first, so that another agent can bring it to an end; where it
  * cannot be, this throws `storage_unavailable`, and what runs has not been touched.
  */
-export function replaceRelease(parts: Parts, id: string, order: ReplacementOrder): Promise<Replacement> {
+export async function replaceRelease(
+  parts: Parts,
+  id: string,
+  order: ReplacementOrder,
+): Promise<Replacement> {
   const service = parts.registry.get(id);
   const running = runningInstances(service).flatMap(({ process }) => process ?? []);
   const [first] = running;
   const instance_ids = running.map(({ instance_id }) => instance_id);
   const numbers = runningInstances(service).map(({ number }) => number);
   const before = first === undefined ? null : { release: first.release, instance_ids, numbers };
-  const waiting = service.instances.filter(waitsForStart).map(({ number }) => number);
-  const under_way = { ...order, before, waiting, was_resumed: false };
-  parts.registry.announce(id, { under_way });
+  const under_way = { ...order, before, was_resumed: false };
+  try {
+    parts.registry.announce(id, { under_way });
+  } catch (error) {
+    if (order.is_deployment)
+      settle(parts.registry, id, parts.registry.release(id, order.release), errorMessage(error));
+    noteDeployment(parts, id, under_way, errorMessage(error));
+    throw error;
+  }
   return proceed(parts, id, under_way);
 }
 
@@ -178,19 +188,23 @@ function settle(
   registry.settleRelease(id, release, cause === null ? 'succeeded' : 'failed', cause);
 }
 
-/** Makes of the service what it was: starts again what ran before, unless that is what has just failed. */
+/**
+ * Makes of the service what it was: starts again what ran before, unless that is what has just failed. What should have
+ * run and did not waits for its start.
+ */
 async function restore(
   { registry, supervisor }: Parts,
   id: string,
-  { release, before, waiting = [], actor, cause }: UnderWay,
+  { release, before, actor, cause }: UnderWay,
 ) {
-  const { instances } = registry.resize(id, registry.wantedInstances(id));
-  for (const { number } of instances)
-    if (waiting.includes(number)) registry.advance(id, number, 'waits', { retry_at: null });
+  const { instances, wanted, current_release } = registry.resize(id, registry.wantedInstances(id));
+  const numbers = before?.numbers ?? before?.instance_ids.map((_, at) => at + 1) ?? [];
+  const others = instances.filter(({ number }) => !numbers.includes(number));
+  if (wanted === 'running' && current_release !== release)
+    for (const { number } of others) registry.advance(id, number, 'waits', { retry_at: null });
   if (before === null || before.release === release) return null;
   const { spec } = registry.release(id, before.release);
   const order = { service: id, release: before.release, spec, actor, cause, trigger: 'deploy' } as const;
-  const { numbers = before.instance_ids.map((_, at) => at + 1) } = before;
   const starts = numbers
     .filter((number) => number <= instances.length)
     .map((number) => supervisor.start({ ...order, number }));

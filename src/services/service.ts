@@ -14,8 +14,6 @@ export interface UnderWay {
     /** Left out: the first ones. */
     readonly numbers?: readonly number[];
   } | null;
-  /** The instances that waited for their start: they do so again where the release fails. Left out: none. */
-  readonly waiting?: readonly number[];
   readonly actor: string;
   /** Whether the release is a new one, which a deployment tries. */
   readonly is_deployment: boolean;

@@ -309,10 +309,10 @@ test('one instance is restarted alone', async () => {
 });
 
 test('a service that has just been deployed ends with what it depends on', async () => {
-  await deployed('ground', sleeper);
+  const ground = await deployed('ground', { ...sleeper, restart: { policy: 'never' } });
   const after = { depends_on: { ground: 'started' }, on_dependency_failure: 'stop' };
   const { pid } = await deployed('house', { ...sleeper, ...after });
-  await agent.call('POST', '/service/ground/stop', {});
+  process.kill(ground.pid, 'SIGKILL');
   await untilStatus('house', ({ status }) => status === 'pending');
   await untilGone(pid);
 });

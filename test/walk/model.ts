@@ -73,7 +73,8 @@ export function deployFailed(before: Modelled | null, variant: Variant): Modelle
   const [release = null] = releases.size === 1 ? releases : [];
   const places = service.places.map((place) => {
     if (place.state === 'live') return { ...runs(0), release };
-    return place.state === 'pending' ? waits : never;
+    // What should have run is tried again, as by a start.
+    return service.wanted === 'running' ? waits : never;
   });
   return { ...service, places };
 }
