@@ -5,7 +5,8 @@ import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
-import { wantedInstances } from '../services/service.ts';
+import { runningInstances, wantedInstances } from '../services/service.ts';
+import type { StoredRelease } from '../services/store.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
 import type { Reconciler } from '../supervision/reconciler.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
@@ -57,30 +58,31 @@ export class Deployments {
     const message = `Deployment of release ${release} started`;
     const { id: cause } = this.#record('deployment.started', id, actor, message, release);
     failPoint('deploy.release_written');
-    try {
-      const order = { release, instances, actor, cause, is_deployment: true };
-      return { ...(await this.replace(id, spec, order)), release };
-    } catch (error) {
-      if (registry.release(id, release).outcome === 'pending') {
-        // It failed before anything was touched.
-        registry.settleRelease(id, release, 'failed', errorMessage(error));
-        this.#record('deployment.failed', id, actor, errorMessage(error), release, cause);
-      }
-      throw error;
-    }
+    const order = { release, instances, actor, cause, is_deployment: true };
+    return { ...(await this.#replace(id, spec, order)), release };
+  }
+
+  /** Makes a release the current one again. */
+  async rollBack(id: string, { release, spec }: StoredRelease, actor: string): Promise<Partial<Replacement>> {
+    await this.#parts.supervisor.check(id, spec);
+    const message = `Rollback to release ${release} started`;
+    const { id: cause } = this.#record('deployment.started', id, actor, message, release);
+    const instances = this.#countFor(id, spec);
+    return this.#replace(id, spec, { release, instances, actor, cause, is_deployment: true });
   }
 
   /** Has the current release run, instead of what runs of it. */
-  replaceByCurrent(id: string, actor: string): Promise<Replacement> {
-    const { registry } = this.#parts;
+  async replaceByCurrent(id: string, actor: string): Promise<Replacement> {
+    const { registry, supervisor } = this.#parts;
     const { current_release: release } = registry.get(id);
     const spec = registry.spec(id);
-    const order = { release, instances: this.countFor(id, spec), actor, is_deployment: false, cause: null };
+    await supervisor.check(id, spec);
+    const order = { release, instances: this.#countFor(id, spec), actor, is_deployment: false, cause: null };
     return this.#runInstead(id, spec, order);
   }
 
   /** Makes a release the current one, and has it run instead of what does; a task with a schedule waits for its time. */
-  async replace(id: string, spec: Spec, order: ReplaceOrder): Promise<Partial<Replacement>> {
+  async #replace(id: string, spec: Spec, order: ReplaceOrder): Promise<Partial<Replacement>> {
     if (spec.schedule === null) return this.#runInstead(id, spec, order);
     const { release, actor, cause, is_deployment } = order;
     this.#parts.registry.commit(id, { wanted: 'running', current_release: release, scale: null });
@@ -90,8 +92,15 @@ export class Deployments {
   }
 
   async #runInstead(id: string, spec: Spec, order: ReplaceOrder): Promise<Replacement> {
-    await this.#parts.supervisor.check(id, spec);
-    await this.#awaitDependencies(id, spec, order);
+    const { supervisor, registry } = this.#parts;
+    try {
+      await this.#awaitDependencies(id, spec, order);
+      // What is stopped can then be started again, too.
+      await supervisor.reserve(id, spec, order.instances + runningInstances(registry.get(id)).length);
+    } catch (error) {
+      this.#noteFailure(id, order, errorMessage(error));
+      throw error;
+    }
     try {
       return await replaceRelease(this.#parts, id, order);
     } finally {
@@ -115,6 +124,15 @@ export class Deployments {
     throw new DavitError('dependency_unmet', sentence);
   }
 
+  /** Says that a deployment failed before anything was touched. */
+  #noteFailure(id: string, { release, actor, cause, is_deployment }: ReplaceOrder, message: string): void {
+    const { registry } = this.#parts;
+    if (!is_deployment) return;
+    if (registry.release(id, release).outcome === 'pending')
+      registry.settleRelease(id, release, 'failed', message);
+    this.#record('deployment.failed', id, actor, message, release, cause);
+  }
+
   /** Brings to an end what an agent was in the midst of when it died, if it was. */
   async finish(id: string): Promise<void> {
     const { under_way } = this.#parts.registry.get(id);
@@ -128,7 +146,7 @@ export class Deployments {
   }
 
   /** How many instances are to run of a spec that becomes the current one. */
-  countFor(id: string, spec: Spec): number {
+  #countFor(id: string, spec: Spec): number {
     return wantedInstances(this.#parts.registry.get(id), spec);
   }
 

@@ -269,15 +269,7 @@ export class Operations {
       const { registry } = this.#options;
       const target = release === undefined ? registry.lastGoodRelease(id) : registry.release(id, release);
       this.#checkReferences(id, target.spec);
-      const message = `Rollback to release ${target.release} started`;
-      const { id: cause } = this.#record('deployment.started', id, actor, message, target.release);
-      const order = {
-        release: target.release,
-        instances: this.#deployments.countFor(id, target.spec),
-        actor,
-        cause,
-      };
-      const done = await this.#deployments.replace(id, target.spec, { ...order, is_deployment: false });
+      const done = await this.#deployments.rollBack(id, target, actor);
       return this.#result(id, 'rolled_back', `Service rolled back to release ${target.release}`, done);
     });
   }

@@ -143,6 +143,20 @@ export class Runtime {
     return program.runner === 'systemd' ? this.#systemd.check(program) : [];
   }
 
+  /**
+   * Sees to it that so many instances of a program can be started next, as far as that can be known. Throws `spawn_failed`
+   * with the system's reason; nothing has been started then.
+   */
+  async reserve(program: Program, count: number): Promise<void> {
+    const isByReadyWrapper = program.runner === 'direct' && program.account.switch_to === null;
+    if (process.platform === 'win32' || !isByReadyWrapper) return;
+    try {
+      await this.#wrappers.reserve(count);
+    } catch (error) {
+      throw explainFailure(error, program);
+    }
+  }
+
   /** Takes up what an earlier agent started; null when it cannot be proved to be alive. */
   adopt(proof: InstanceProof): AdoptedTree | null {
     const { pid, start_ticks, boot_id, instance_id } = proof;

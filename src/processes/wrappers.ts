@@ -43,6 +43,8 @@ interface WrappersOptions {
 
 /** How many wrappers wait. To make one takes longer than all else that a start needs: it copies the agent's page tables. */
 const readyWrappers = 12;
+/** How many are made ahead at most for those who ask for it. */
+const mostReserved = 32;
 /** How long nothing must have been started before others are made ready, in milliseconds. */
 const quietTime = 100;
 
@@ -90,18 +92,33 @@ export class Wrappers {
     this.#timer = setTimeout(() => this.makeReady(), quietTime).unref();
   }
 
+  /**
+   * Sees to it that so many wait, as far as that is reasonable: what is to be started next can then be started, whatever
+   * the system refuses by then. Throws the system's reason where one cannot be made.
+   */
+  async reserve(count: number): Promise<void> {
+    const enough = Math.min(count, mostReserved);
+    while (this.#canBeReady && !this.#isClosed && this.#ready.length < enough)
+      this.#keep(await this.#make(this.#unspecified()));
+  }
+
   /** Makes wrappers until enough wait, one after another. */
   makeReady(): void {
     const enough = this.#isClosed || !this.#canBeReady || this.#ready.length >= readyWrappers;
     if (enough || this.#isMaking) return;
     this.#isMaking = true;
-    this.#make({ account: this.#account, cwd: '/', env: {}, stdout: 'ignore', stderr: 'ignore' })
+    this.#make(this.#unspecified())
       .then((wrapper) => this.#keep(wrapper))
       // Whoever needs one makes it, and is told what hinders it.
       .catch(() => {})
       .finally(() => {
         this.#isMaking = false;
       });
+  }
+
+  /** A wrapper of whatever comes. */
+  #unspecified(): Omit<WrapperOptions, 'lifeline'> {
+    return { account: this.#account, cwd: '/', env: {}, stdout: 'ignore', stderr: 'ignore' };
   }
 
   close(): void {

@@ -88,6 +88,16 @@ export class Supervisor {
   }
 
   /**
+   * Sees to it that so many instances can be started next, as far as that can be known. Throws `spawn_failed` with the
+   * system's reason.
+   */
+  async reserve(service: string, spec: Spec, count: number): Promise<void> {
+    const { programs, runtime } = this.#options;
+    const port = spec.port === null ? null : 1;
+    await runtime.reserve(programs.of({ service, instance: 1, release: 0, port, spec }), count);
+  }
+
+  /**
    * Starts an instance and waits until it has been up for `min_uptime` and is ready; a task may also have ended well by
    * then. Returns its pid. Throws `spawn_failed`, `port_taken`, `exited_early` with the exit code and the last lines, or
    * `not_ready`; it is stopped then.
