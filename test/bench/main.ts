@@ -14,7 +14,9 @@ import { measureIdleServices } from './parts/idle_services.ts';
 import { measureKills } from './parts/kills.ts';
 import { measureProbes } from './parts/probes.ts';
 import { measureQuery } from './parts/query.ts';
+import { measureRecovery } from './parts/recovery.ts';
 import { measureRestarts } from './parts/restart.ts';
+import { measureRestartLoop } from './parts/restart_loop.ts';
 import { measureStatus } from './parts/status.ts';
 import { measureSteady } from './parts/steady.ts';
 import { measureStop } from './parts/stop.ts';
@@ -39,6 +41,8 @@ const benches: Readonly<Record<string, Readonly<Record<string, Measurement>>>> =
     steady: measureSteady,
     stop: measureStop,
     restart: measureRestarts,
+    recovery: measureRecovery,
+    restart_loop: measureRestartLoop,
     idle: measureIdleServices,
     probes: measureProbes,
     follow: measureFollow,

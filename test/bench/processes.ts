@@ -99,6 +99,13 @@ export function processorTime(pid: number): number {
   return sum > 0 ? sum : processorTicks(pid);
 }
 
+/** Seconds of processor time of a process and of those that it started and that have ended, in steps of 10 ms. */
+export function processorTimeWithChildren(pid: number): number {
+  const stat = readProcess(pid, 'stat');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / 100;
+}
+
 function threadsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -10,6 +10,16 @@ export interface StopAnswer {
   readonly stop?: { readonly complete: string; readonly survivors: readonly number[] };
 }
 
+/** What a service that ran for a moment begins anew with; the waits between restarts that follow each other cannot be zero. */
+const restartPolicies = {
+  'at once': {
+    backoff: { initial: '0s', max: '0s', jitter: 0 },
+    limit: { count: 'unlimited' },
+    reset_after: '200ms',
+  },
+  unlimited: { limit: { count: 'unlimited' } },
+} as const;
+
 /** davit, driven over one kept loopback connection with its API key. */
 export class Davit implements HttpPeer {
   readonly name = 'davit';
@@ -113,11 +123,12 @@ export class Davit implements HttpPeer {
 
   /** What a deploy of the service sends. */
   spec(service: string): Record<string, unknown> {
-    const { command, proof, keepAll, stopTimeout } = this.#setup;
+    const { command, proof, keepAll, stopTimeout, restarts } = this.#setup;
     return {
       command: command?.(service) ?? 'sleep 1000',
       cwd: this.servicesFolder,
       min_uptime: proof === '1s' ? '1s' : '0s',
+      ...(restarts === undefined ? {} : { restart: restartPolicies[restarts] }),
       ...(keepAll ? { logs: { max_size: '100GB' } } : {}),
       ...(stopTimeout === undefined ? {} : { stop: { timeout: `${stopTimeout}s` } }),
     };

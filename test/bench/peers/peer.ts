@@ -11,6 +11,11 @@ export interface ServiceOptions {
   readonly keepAll?: boolean;
   /** Seconds from the signal that asks a service to end until SIGKILL, both to the group where the daemon can. */
   readonly stopTimeout?: number;
+  /**
+   * How what ended is started again: `at once`, as soon and as often as the daemon can be told to; `unlimited`, after its
+   * usual waits, but as often as it ends. Default: as the daemon does by itself.
+   */
+  readonly restarts?: 'at once' | 'unlimited';
   /** More of the daemon's environment. Default: none. */
   readonly environment?: Readonly<Record<string, string>>;
 }

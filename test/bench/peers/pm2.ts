@@ -95,10 +95,12 @@ export class Pm2 implements Peer {
   }
 
   #app(name: string): Pm2App {
-    const { command, stopTimeout } = this.#setup;
+    const { command, stopTimeout, restarts } = this.#setup;
     const [script = '', ...args] = command?.(name) ?? ['sleep', '1000'];
     const impatience = stopTimeout === undefined ? {} : { kill_timeout: stopTimeout * 1000 };
-    return { name, script, args, interpreter: 'none', cwd: this.servicesFolder, ...impatience };
+    const tireless = restarts === undefined ? {} : { min_uptime: 100, max_restarts: 1_000_000 };
+    const cwd = this.servicesFolder;
+    return { name, script, args, interpreter: 'none', cwd, ...impatience, ...tireless };
   }
 }
 

@@ -13,6 +13,9 @@ export interface Pm2App {
   readonly cwd: string;
   /** Milliseconds. */
   readonly kill_timeout?: number;
+  /** Milliseconds for which it must be up so that its end counts for nothing. */
+  readonly min_uptime?: number;
+  readonly max_restarts?: number;
 }
 
 export interface Pm2Call {

@@ -33,6 +33,7 @@ function configuration({ folder, services, ...options }: PeerSetup, port: number
         ? []
         : [`stopwaitsecs=${options.stopTimeout}`, 'stopasgroup=true', 'killasgroup=true']),
       'autostart=false',
+      ...(options.restarts === undefined ? [] : ['autorestart=true']),
       `startsecs=${options.proof === '1s' ? 1 : 0}`,
     ].join('\n'),
   );
