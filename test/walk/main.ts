@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { Lane } from './lane.ts';
 import { type WalkResult, walk } from './walk.ts';
 
 const usage = `npm run walk -- [options]
@@ -51,10 +52,16 @@ async function main(): Promise<void> {
       `${result.failure}\nagain: npm run walk -- --operations 1 --at-once 1 --length ${length} --seed ${own}\n`,
     );
   };
+  const open = new Set<Lane>();
+  const cutShort = () =>
+    void Promise.allSettled([...open].map((lane) => lane[Symbol.asyncDispose]())).then(() =>
+      process.exit(130),
+    );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, cutShort);
   const work = async () => {
     while (done < wanted) {
       const own = seed++;
-      note(own, await walk({ seed: own, length, shrinkTime: Number(options.shrink) * 1000 }));
+      note(own, await walk({ seed: own, length, shrinkTime: Number(options.shrink) * 1000 }, open));
     }
   };
   await Promise.all(Array.from({ length: Number(options['at-once']) }, work));

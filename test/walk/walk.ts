@@ -35,8 +35,14 @@ interface Known {
   readonly history: string[];
 }
 
-/** Walks once, from a new agent without services. */
-export async function walk({ seed, length, shrinkTime = 0 }: WalkOptions): Promise<WalkResult> {
+/**
+ * Walks once, from a new agent without services.
+ * @param open holds the lanes that are to be disposed of when the walk is cut short
+ */
+export async function walk(
+  { seed, length, shrinkTime = 0 }: WalkOptions,
+  open = new Set<Lane>(),
+): Promise<WalkResult> {
   const counts = new Map<string, number>();
   let operations = 0;
   const note = ({ title, weight }: Step) => {
@@ -50,6 +56,7 @@ export async function walk({ seed, length, shrinkTime = 0 }: WalkOptions): Promi
   });
   const property = fc.asyncProperty(steps, async (commands) => {
     await using lane = new Lane();
+    open.add(lane);
     await lane.start();
     const situation = { world: nothing, seen: await lane.look() };
     const known: Known = { situation, steps: 0, history: [] };
@@ -59,6 +66,7 @@ export async function walk({ seed, length, shrinkTime = 0 }: WalkOptions): Promi
     await sleep(300);
     await agree(lane, [known.situation.world], true);
     await lane.end();
+    open.delete(lane);
   });
   const result = await fc.check(property, {
     seed,
