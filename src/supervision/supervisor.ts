@@ -8,11 +8,11 @@ import { checkLaunch } from '../processes/launch.ts';
 import { checkPlaceholders } from '../processes/placeholders.ts';
 import type { PreparedTree, Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
-import { type InstanceProcess, isReady, type LastExit, noRestarts, pidOf } from '../services/instance.ts';
+import { type InstanceProcess, type LastExit, noRestarts, pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import { Endings, type NextStep, type RunEnd, subjectOf } from './endings.ts';
 import { lastExit } from './last_exit.ts';
-import { type Capture, type OutputStore, shownLines } from './output.ts';
+import type { Capture, OutputStore } from './output.ts';
 import type { PortBook } from './port_book.ts';
 import type { Programs } from './programs.ts';
 import { endedWell } from './restart.ts';
@@ -25,6 +25,7 @@ import {
   type Trigger,
 } from './running_instance.ts';
 import { TakeUp, type TakeUpActions } from './take_up.ts';
+import { Trials } from './trials.ts';
 
 export interface SupervisorOptions {
   readonly registry: Registry;
@@ -68,11 +69,13 @@ export interface StartOrder {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #endings: Endings;
+  readonly #trials: Trials;
   readonly #instances = new Map<string, RunningInstance>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#endings = new Endings(options);
+    this.#trials = new Trials(options);
   }
 
   /** Throws what can be known beforehand of why this cannot be started, such as `spawn_failed`, `port_taken`, `not_supported`. */
@@ -232,44 +235,23 @@ export class Supervisor {
 
   /** Waits until it is ready, or has failed; it is on trial until then. */
   async #prove(instance: RunningInstance, spec: Spec, signal?: AbortSignal): Promise<void> {
-    const { service, number } = instance;
-    const longest = milliseconds(spec.min_uptime) + milliseconds(spec.rollout.ready_timeout);
-    const outcome = await this.#trial(instance, longest, signal);
-    instance.isOnTrial = false;
-    if (outcome === 'ready') return;
+    const { service, number, facts } = instance;
+    const outcome = await this.#trials.outcome(instance, spec, signal);
+    if (outcome === 'ready') {
+      instance.isOnTrial = false;
+      return;
+    }
     if (outcome === 'late') {
-      const error = await this.#notReady(instance, spec.rollout.ready_timeout);
-      await this.stop(service, number, spec.stop, { reason: 'stopped', actor: null });
+      const error = await this.#trials.notReady(instance, spec.rollout.ready_timeout);
+      // It may have ended meanwhile.
+      const { process } = this.#options.registry.instance(service, number);
+      if (process?.instance_id === facts.instance_id)
+        await this.stop(service, number, spec.stop, { reason: 'stopped', actor: null });
       throw error;
     }
     const exit = await instance.ended;
     if (spec.type === 'task' && endedWell({ exit, spec })) return;
-    throw await this.#exitedEarly(instance, exit);
-  }
-
-  #trial(
-    instance: RunningInstance,
-    longest: number,
-    signal?: AbortSignal,
-  ): Promise<'ready' | 'late' | 'ended'> {
-    const { service, number } = instance;
-    const { registry } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<'ready' | 'late' | 'ended'>();
-    const look = () => {
-      const record = registry.instance(service, number);
-      if (isReady(record)) resolve('ready');
-      else if (record.liveness === 'unhealthy' || signal?.aborted) resolve('late');
-    };
-    const unsubscribe = registry.subscribe((id) => id === service && look());
-    const timer = setTimeout(() => resolve('late'), longest);
-    void instance.ended.then(() => resolve('ended'));
-    signal?.addEventListener('abort', look);
-    look();
-    return promise.finally(() => {
-      unsubscribe();
-      signal?.removeEventListener('abort', look);
-      clearTimeout(timer);
-    });
+    throw await this.#trials.exitedEarly(instance, exit);
   }
 
   #watch(started: FoundInstance): RunningInstance {
@@ -355,30 +337,6 @@ export class Supervisor {
 
   #noteEnd({ service, number, facts, stopping, isOnTrial }: RunningInstance, exit: LastExit): NextStep {
     return this.#endings.note({ service, number, facts, exit, stopping, isOnTrial, isSeen: true });
-  }
-
-  async #exitedEarly(
-    { service, run }: RunningInstance,
-    { return_code, signal, message }: LastExit,
-  ): Promise<DavitError> {
-    const last_lines = await this.#options.output.tail(service, run, shownLines);
-    const sentence = `service "${service}" did not stay up: ${message.toLowerCase()}`;
-    return new DavitError('exited_early', sentence, { fields: { return_code, signal, last_lines } });
-  }
-
-  async #notReady({ service, number, run }: RunningInstance, timeout: string): Promise<DavitError> {
-    const { output, registry } = this.#options;
-    const last_lines = await output.tail(service, run, shownLines);
-    const { readiness, liveness, has_logged_ready } = registry.instance(service, number);
-    const last_probe = this.#options.lastFailedProbe(service, number);
-    const missing = [
-      ...(readiness !== null && readiness !== 'healthy' ? ['its readiness probe fails'] : []),
-      ...(liveness !== null && liveness !== 'healthy' ? ['its liveness probe fails'] : []),
-      ...(has_logged_ready === false ? ['no line of its output says that it is ready'] : []),
-    ].join(', ');
-    const probe = last_probe === null ? '' : `: ${last_probe}`;
-    const sentence = `service "${service}" was not ready within ${timeout}: ${missing}${probe}`;
-    return new DavitError('not_ready', sentence, { fields: { last_lines } });
   }
 }
 
