@@ -24,10 +24,10 @@ export class Convergence {
     this.#parts = parts;
   }
 
-  /** Lets those start that ended with an agent or with the host, and those that wait for their turn. */
+  /** Lets those start that ended with an agent or with the host, and those that wait for their turn. Their restarts count on. */
   wakeDue(id: string): void {
     for (const instance of this.#parts.registry.get(id).instances)
-      if (this.#isDue(id, instance)) this.#wait(id, instance.number, null);
+      if (this.#isDue(id, instance)) this.#wait(id, instance.number, null, instance.restarts);
     this.#parts.reconciler.look(id);
   }
 
@@ -80,11 +80,11 @@ export class Convergence {
     return wasNeverStarted || startsAgain(last_exit);
   }
 
-  #wait(id: string, number: number, actor: string | null): void {
+  #wait(id: string, number: number, actor: string | null, restarts = noRestarts): void {
     const { registry, dependencies, events } = this.#parts;
     const unmet = dependencies.unmet(id);
     const { last_event } = registry.instance(id, number);
-    const change = { restarts: noRestarts, retry_at: null };
+    const change = { restarts, retry_at: null };
     if (unmet.length === 0) {
       registry.advance(id, number, 'waits', change);
       return;

@@ -173,7 +173,9 @@ export class Operations {
       registry.instance(id, number);
       await supervisor.check(id, spec);
       registry.commit(id, { wanted: 'running' });
-      const stop = await this.#stopRunning(id, actor, null, (other) => other === number);
+      // Where the agent dies in between, the next one starts it.
+      const isMeant = (_: string, other: number) => other === number;
+      const stop = await stopWhere(this.#options, id, { actor, cause: null }, isMeant, 'agent_stopped');
       await supervisor.start({
         service: id,
         number,
@@ -388,14 +390,9 @@ export class Operations {
     requireReferences(id, spec, new Map(others.map((other) => [other.id, registry.spec(other.id)])));
   }
 
-  #stopRunning(
-    id: string,
-    actor: string | null,
-    cause: number | null,
-    isMeant: (number: number) => boolean = () => true,
-  ): Promise<StopReport | null> {
+  #stopRunning(id: string, actor: string | null, cause: number | null): Promise<StopReport | null> {
     this.#options.registry.get(id);
-    return stopWhere(this.#options, id, { actor, cause }, (_, number) => isMeant(number));
+    return stopWhere(this.#options, id, { actor, cause }, () => true);
   }
 
   /** Throws `state_conflict`, with nothing changed, where one of the instances cannot. */

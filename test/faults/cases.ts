@@ -9,6 +9,7 @@ import { randomCases } from './parts/random.ts';
 import { refusalCases } from './parts/refusals.ts';
 import { retentionCases } from './parts/retention.ts';
 import { stateFileCases } from './parts/state_files.ts';
+import { supervisionCases } from './parts/supervision.ts';
 import { twoAgentCases } from './parts/two_agents.ts';
 
 export interface CaseOptions {
@@ -31,6 +32,7 @@ export function allCases({ seed, rounds }: CaseOptions): FaultCase[] {
     ...refusalCases(),
     ...retentionCases(),
     ...stateFileCases(),
+    ...supervisionCases(),
     ...twoAgentCases(),
   ];
 }

@@ -5,6 +5,8 @@ import { basename, join } from 'node:path';
 export interface SeenInstance {
   readonly id: string;
   readonly service: string;
+  /** Which of the instances of the service it is. */
+  readonly number: number;
   readonly release: number;
   readonly pids: readonly number[];
   /** Those of its processes that are its wrapper. */
@@ -31,7 +33,8 @@ export function livingInstances(folder: string): SeenInstance[] {
     const pids = members.map(({ pid }) => pid);
     const service = program.environment.get('DAVIT_SERVICE') ?? '';
     const release = Number(program.environment.get('DAVIT_RELEASE'));
-    return [{ id, service, release, pids, wrappers: pids.filter(isWrapper) }];
+    const number = Number(program.environment.get('DAVIT_INSTANCE'));
+    return [{ id, service, number, release, pids, wrappers: pids.filter(isWrapper) }];
   });
 }
 
