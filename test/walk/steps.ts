@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { untilGone } from '../helpers/system.ts';
 import { type Ask, anyAsk, anyLoneAsk, type Effect, type Situation } from './asks.ts';
+import type { SeenProcess } from './host.ts';
 import { kill, type Lane } from './lane.ts';
 import {
   ended,
@@ -152,6 +153,7 @@ function killing([service, number, part]: [Name, number, 'program' | 'wrapper'])
     const target = part === 'program' ? program : wrapper;
     assert.ok(target, `${service}/${number} has no ${part}`);
     kill(target.pid);
+    return target.pid;
   });
 }
 
@@ -161,7 +163,11 @@ function exiting([service, number, code]: [Name, number, number]): Step {
     service,
     number,
     code === 0,
-    (situation) => kill(pidOf(situation, service, number), code === 0 ? 'SIGUSR1' : 'SIGUSR2'),
+    (situation) => {
+      const pid = pidOf(situation, service, number);
+      kill(pid, code === 0 ? 'SIGUSR1' : 'SIGUSR2');
+      return pid;
+    },
   );
   return {
     ...step,
@@ -171,7 +177,12 @@ function exiting([service, number, code]: [Name, number, number]): Step {
 
 /** A liveness probe fails; where nothing is to follow, that is all. */
 function unhealthy([service, number]: [Name, number]): Step {
-  const step = death(`${service}/${number} says that it is not alive`, service, number, false, () => {});
+  const mark = (situation: Situation, lane: Lane) => {
+    const pid = pidOf(situation, service, number);
+    lane.mark(service, number, 'live', pid);
+    return pid;
+  };
+  const step = death(`${service}/${number} says that it is not alive`, service, number, false, mark);
   return {
     ...step,
     outcomes: (situation) => {
@@ -180,7 +191,11 @@ function unhealthy([service, number]: [Name, number]): Step {
       if (shownOf(situation, service, number)?.liveness !== 'healthy') return null;
       return variantOf(before).policy === 'never' ? [situation.world] : step.outcomes(situation);
     },
-    act: async (lane, situation) => lane.mark(service, number, 'live', pidOf(situation, service, number)),
+    act: async (lane, situation) => {
+      const before = situation.world[service];
+      if (before !== null && variantOf(before).policy !== 'never') await step.act(lane, situation);
+      else mark(situation, lane);
+    },
   };
 }
 
@@ -189,7 +204,7 @@ function death(
   service: Name,
   number: number,
   endsWell: boolean,
-  kill: (situation: Situation) => void,
+  kill: (situation: Situation, lane: Lane) => number,
 ): Step {
   return {
     title,
@@ -200,7 +215,8 @@ function death(
       if (before === null || !canDie(situation, service, number)) return null;
       return ended(before, number, endsWell).map((after) => ({ ...situation.world, [service]: after }));
     },
-    act: async (_, situation) => kill(situation),
+    // Until it is gone all may look as if it had been replaced.
+    act: async (lane, situation) => untilGone(kill(situation, lane)),
   };
 }
 
@@ -222,8 +238,10 @@ function killAll(service: Name): Step {
       return all.map((after) => ({ ...situation.world, [service]: after }));
     },
     act: async (_, { seen }) => {
-      for (const { role, pid, service: name } of seen.processes)
-        if (role === 'program' && name === service) kill(pid);
+      const isMeant = ({ role, service: name }: SeenProcess) => role === 'program' && name === service;
+      const pids = seen.processes.filter(isMeant).map(({ pid }) => pid);
+      for (const pid of pids) kill(pid);
+      await Promise.all(pids.map(untilGone));
     },
   };
 }
@@ -307,7 +325,7 @@ function diedMeanwhile(places: readonly [Name, number][]): Step {
         (before, [service, number]) => {
           return before.flatMap(
             (world) =>
-              death('', service, number, false, () => {}).outcomes({ ...situation, world }) ?? [world],
+              death('', service, number, false, () => 0).outcomes({ ...situation, world }) ?? [world],
           );
         },
         [situation.world],
@@ -317,7 +335,10 @@ function diedMeanwhile(places: readonly [Name, number][]): Step {
     act: async (lane, situation) => {
       await lane.kill();
       for (const [service, number] of places) {
-        if (canDie(situation, service, number)) kill(pidOf(situation, service, number));
+        if (!canDie(situation, service, number)) continue;
+        const pid = pidOf(situation, service, number);
+        kill(pid);
+        await untilGone(pid);
       }
       await lane.start();
     },
