@@ -17,8 +17,8 @@ export class KernelLog {
   #kills: readonly KillForMemory[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   /** How many processes the kernel has killed for memory so far, and when that was found out. */
-  #count: string | null = null;
-  #countedAt = Number.NEGATIVE_INFINITY;
+  #count = countOfKills();
+  #countedAt = performance.now();
 
   /**
    * The last time that the kernel killed one of these processes, or one of a control group that this is the folder of,
