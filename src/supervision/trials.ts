@@ -70,7 +70,8 @@ export class Trials {
       ...(has_logged_ready === false ? ['no line of its output says that it is ready'] : []),
     ].join(', ');
     const probe = last_probe === null ? '' : `: ${last_probe}`;
-    const sentence = `service "${service}" was not ready within ${timeout}: ${missing}${probe}`;
+    const what = liveness === 'unhealthy' ? 'is not well' : `was not ready within ${timeout}`;
+    const sentence = `service "${service}" ${what}: ${missing}${probe}`;
     return new DavitError('not_ready', sentence, { fields: { last_lines } });
   }
 }

@@ -199,7 +199,7 @@ test('a liveness probe that fails has the instance restarted, and says what it s
     command: fixture('health_server.mjs'),
     env: { SICK: sick },
     port: 'auto',
-    liveness: probe('/health'),
+    liveness: probe('/health', { start_period: '1m' }),
     restart: atOnce,
     min_uptime: '0s',
   });

@@ -26,9 +26,13 @@ export async function untilGone(pid: number): Promise<void> {
 
 /** What davit put into the environment of a process to know its tree by. */
 export function markOf(pid: number): string {
-  const entry = environmentOf(pid).find((variable) => variable.startsWith('DAVIT_INSTANCE_ID='));
-  if (entry === undefined) throw new Error(`process ${pid} carries no mark`);
-  return entry;
+  // A process that is just becoming another program has no environment for a moment.
+  for (let tries = 0; tries < 200; tries++) {
+    const entry = environmentOf(pid).find((variable) => variable.startsWith('DAVIT_INSTANCE_ID='));
+    if (entry !== undefined) return entry;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+  throw new Error(`process ${pid} carries no mark`);
 }
 
 /** The living processes whose environment holds `entry`. */
