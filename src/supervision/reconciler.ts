@@ -4,6 +4,7 @@ import { type Instance, waitsForStart } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Service } from '../services/service.ts';
 import type { Dependencies } from './dependencies.ts';
+import { isOver } from './restart.ts';
 import type { Supervisor } from './supervisor.ts';
 
 interface ReconcilerParts {
@@ -83,10 +84,10 @@ export class Reconciler {
     this.#timers.delete(id);
     if (service === null || service.wanted === 'stopped' || service.under_way !== null) return;
     const waiting = service.instances.filter(waitsForStart);
-    const due = waiting.filter(({ retry_at }) => retry_at === null || retry_at <= Date.now());
-    const later = waiting.flatMap(({ retry_at }) =>
-      retry_at !== null && retry_at > Date.now() ? retry_at : [],
-    );
+    const { restart } = this.#parts.registry.spec(id);
+    const isDue = ({ retry_at }: Instance) => retry_at === null || isOver(retry_at, restart, Date.now());
+    const due = waiting.filter(isDue);
+    const later = waiting.flatMap((instance) => (isDue(instance) ? [] : (instance.retry_at ?? [])));
     if (later.length > 0) this.#lookAt(id, Math.min(...later));
     await Promise.all(due.map((instance) => this.#startIfItCan(service, instance)));
   }

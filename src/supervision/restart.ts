@@ -44,7 +44,7 @@ export function afterExit(ended: EndedInstance): NextStep {
   if (policy === 'never' && spec.type === 'task') return { next: 'fails', retry_at: null, restarts };
   if (policy === 'never' || (isWell && policy === 'on_failure')) return { next: 'rests' };
   const { limit, reset_after } = spec.restart;
-  const recent = restarts.recent.filter((at) => at > now - milliseconds(limit.within));
+  const recent = restarts.recent.filter((at) => at > now - milliseconds(limit.within) && at <= now);
   if (limit.count !== 'unlimited' && recent.length >= limit.count) {
     const retry_at = limit.retry_after === null ? null : now + milliseconds(limit.retry_after);
     return { next: 'fails', retry_at, restarts: { ...restarts, streak: 0, recent: [] } };
@@ -57,6 +57,13 @@ export function afterExit(ended: EndedInstance): NextStep {
     retry_at,
     restarts: { count: restarts.count + 1, streak: streak + 1, recent: [...recent, now].slice(-1_000) },
   };
+}
+
+/** Whether a wait is over. One that ends later than any wait lasts is, too: the clock has been set back. */
+export function isOver(retry_at: number, { backoff, limit }: Spec['restart'], now: number): boolean {
+  const longest = Math.max(milliseconds(backoff.max), leastLongestWait) * (1 + backoff.jitter);
+  const retryAfter = limit.retry_after === null ? 0 : milliseconds(limit.retry_after);
+  return retry_at <= now || retry_at > now + Math.max(longest, retryAfter) + 1;
 }
 
 /** How long to wait before a restart that follows `streak` others, in milliseconds. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { SpecPatch } from '../../src/contract/spec.ts';
 import { noRestarts, type Restarts } from '../../src/services/instance.ts';
 import { applyPatch } from '../../src/services/spec.ts';
-import { afterExit, type NextStep, waitBefore } from '../../src/supervision/restart.ts';
+import { afterExit, isOver, type NextStep, waitBefore } from '../../src/supervision/restart.ts';
 
 const now = Date.parse('2026-01-31T12:00:00Z');
 
@@ -154,4 +154,21 @@ test('a wait is never longer than the longest with its jitter, and the first may
     ),
   );
   assert.equal(waitBefore({ initial: '0ms', max: '1s', factor: 2, jitter: 1 }, 0, 1), 0);
+});
+
+test('a wait is over when its time has come, and when a clock that was set back puts it out of reach', () => {
+  const { restart } = applyPatch(null, { command: 'x', restart: { limit: { retry_after: '2m' } } });
+  assert.equal(isOver(now, restart, now), true);
+  assert.equal(isOver(now + 1, restart, now), false);
+  assert.equal(isOver(now + 120_000, restart, now), false);
+  assert.equal(isOver(now + 120_002, restart, now), true);
+  const { restart: usual } = applyPatch(null, { command: 'x' });
+  assert.equal(isOver(now + 36_000, usual, now), false);
+  assert.equal(isOver(now + 36_002, usual, now), true);
+});
+
+test('restarts of a time that has not come yet, by a clock that was set back, count for no limit', () => {
+  const restart = { limit: { count: 1, within: '1h' } } as const;
+  const restarts = { count: 1, streak: 1, recent: [now + 1_000_000] };
+  assert.equal(step({ restart }, {}, { restarts }).next, 'restarts');
 });
