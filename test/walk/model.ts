@@ -186,7 +186,10 @@ export function loopedUntilFailed(service: Modelled, number: number): Modelled {
 /** The same, as far as it is known after something of which nobody knows how far it got. */
 export function vague(service: Modelled | null): Modelled | null {
   if (service === null) return null;
-  return { ...service, places: service.places.map((place) => ({ ...place, count: null, recent: null })) };
+  return {
+    ...service,
+    places: service.places.map((place) => ({ ...place, count: null, recent: null, release: null })),
+  };
 }
 
 /** What what it depends on makes of a service: what waits runs when that is there, what may not run without it waits. */
@@ -195,10 +198,11 @@ export function settled(service: Modelled, isMet: boolean): Modelled {
   const isEnded = !isMet && on_dependency_failure === 'stop';
   const places = service.places.map((place) => {
     const isFree = isMet || (place.state === 'due' && on_dependency_failure === 'ignore');
-    if (place.state === 'pending' || place.state === 'due')
-      return isFree
-        ? { ...place, state: 'live' as const, release: service.current }
-        : { ...place, state: 'pending' as const };
+    if (place.state === 'pending' || place.state === 'due') {
+      if (!isFree) return { ...place, state: 'pending' as const };
+      // In a race it may have been started before another release became current.
+      return { ...place, state: 'live' as const, release: place.count === null ? null : service.current };
+    }
     if (place.state === 'live' && isEnded) return { ...place, state: 'pending' as const, release: null };
     return place;
   });

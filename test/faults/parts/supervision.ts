@@ -61,18 +61,16 @@ function supervisionCase(
   };
 }
 
-/** A restart by policy, the third of a program that ends again and again. */
+/** A restart by policy of a program that dies again and again. */
 function restartCase(point: FailPointName, isQuick: boolean): FaultCase {
   return supervisionCase(`restart by policy at ${point}`, isQuick, async (sandbox) => {
     await sandbox.start({}, `${point}=kill@3`);
-    await sandbox.deploy('web', 'brief', looping);
-    await sandbox.untilDead();
+    await runs(sandbox, 'steady', restarts);
+    await killUntilAgentDies(sandbox);
     await sandbox.start();
-    const [found] = await instances(sandbox);
-    const before = found?.restarts ?? 0;
-    assert.ok(before >= 1, `the restarts are forgotten: ${JSON.stringify(found)}`);
-    await untilWeb(sandbox, ([instance]) => (instance?.restarts ?? 0) > before + 1);
-    return `${before} restarts by then`;
+    const [found] = await untilWeb(sandbox, (all) => all.every(isUp));
+    assert.ok((found?.restarts ?? 0) >= 2, `restarts are forgotten: ${JSON.stringify(found)}`);
+    return `${found?.restarts} restarts by then`;
   });
 }
 
@@ -106,6 +104,21 @@ function restartOfInstance(point: FailPointName, at: number, isQuick: boolean): 
     );
     return '';
   });
+}
+
+/** Kills each program that runs, until the agent has come to where it dies. */
+async function killUntilAgentDies(sandbox: Sandbox): Promise<void> {
+  const killed = new Set<number>();
+  await until('the agent has died', async () => {
+    const answer = await sandbox.ask('GET', '/api/v1/services/web/instances');
+    const [instance]: InstanceStatus[] = answer?.body.instances ?? [];
+    if (instance?.pid !== undefined && isUp(instance) && !killed.has(instance.pid)) {
+      killed.add(instance.pid);
+      process.kill(instance.pid, 'SIGKILL');
+    }
+    return answer === null;
+  });
+  await sandbox.untilDead();
 }
 
 async function waitsForRestart(sandbox: Sandbox): Promise<string> {
