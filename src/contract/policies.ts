@@ -13,7 +13,7 @@ export const restart = z.strictObject({
       initial: duration.default('500ms').describe('How long to wait before the first restart.'),
       max: duration
         .default('30s')
-        .describe('The longest wait; at least 1s once restarts follow each other closely.'),
+        .describe('The longest wait; at least 2s once restarts follow each other closely.'),
       factor: z
         .number()
         .min(1)

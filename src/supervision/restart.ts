@@ -21,9 +21,9 @@ export interface EndedInstance {
   readonly random: number;
 }
 
-/** The least wait once restarts follow each other, in milliseconds: it doubles up to a second, so that no loop costs much. */
+/** The least wait once restarts follow each other, in milliseconds: it doubles up to two seconds, so that no loop costs much. */
 const leastWait = 100;
-const leastLongestWait = 1_000;
+const leastLongestWait = 2_000;
 
 /** The policy of an instance: what its spec says, or what is usual for what it is. */
 export function policyOf({ type, restart }: EndedInstance['spec']): 'always' | 'on_failure' | 'never' {
