@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { walk } from './walk.ts';
 
-const random = Math.floor(Math.random() * 1e6);
-
 describe('whatever comes by chance, services are what they must be', { concurrency: 2 }, () => {
-  for (const seed of [26, 30, random])
+  for (const seed of [26, 30])
     test(`in a walk from seed ${seed}`, async (t) => {
       const { operations, failure } = await walk({ seed, length: 150 });
       assert.equal(failure, null, failure ?? '');
