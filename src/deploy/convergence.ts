@@ -48,9 +48,10 @@ export class Convergence {
     const present = registry.get(id).instances.length;
     if (present === wanted) return null;
     const stop = await stopWhere(this.#parts, id, { actor, cause: null }, (_, number) => number > wanted);
-    registry.resize(id, wanted);
-    if (wanted < present || registry.get(id).wanted === 'stopped' || registry.spec(id).schedule !== null)
-      return stop;
+    const areStarted = registry.get(id).wanted === 'running' && registry.spec(id).schedule === null;
+    // An agent that dies here leaves to the next what is to be started.
+    registry.resize(id, wanted, areStarted ? 'pending' : 'stopped');
+    if (wanted < present || !areStarted) return stop;
     for (let number = present + 1; number <= wanted; number++) this.#wait(id, number, actor);
     this.#parts.reconciler.look(id);
     return stop;
@@ -73,11 +74,9 @@ export class Convergence {
   }
 
   /** Whether an instance is to be started although its restart policy says nothing of it: nobody was there to end it. */
-  #isDue(id: string, { state, last_exit, run }: Instance): boolean {
-    const { registry } = this.#parts;
-    if (state !== 'stopped' || registry.spec(id).schedule !== null) return false;
-    const wasNeverStarted = run === 0 && registry.get(id).runs > 0;
-    return wasNeverStarted || startsAgain(last_exit);
+  #isDue(id: string, { state, last_exit }: Instance): boolean {
+    const isScheduled = this.#parts.registry.spec(id).schedule !== null;
+    return state === 'stopped' && !isScheduled && startsAgain(last_exit);
   }
 
   #wait(id: string, number: number, actor: string | null, restarts = noRestarts): void {

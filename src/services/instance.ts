@@ -74,10 +74,10 @@ export interface Instance {
   readonly last_event: number | null;
 }
 
-export function newInstance(number: number): Instance {
+export function newInstance(number: number, state: 'stopped' | 'pending' = 'stopped'): Instance {
   return {
     number,
-    state: 'stopped',
+    state,
     process: null,
     run: 0,
     port: null,

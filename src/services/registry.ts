@@ -150,7 +150,7 @@ export class Registry {
       runs: 0,
       scale: null,
       declared_in: null,
-      instances: instancesUpTo([], spec.instances),
+      instances: instancesUpTo([], spec.instances, 'stopped'),
       under_way: null,
     };
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));
@@ -248,11 +248,14 @@ export class Registry {
     return this.#replaceInstance(id, { ...this.instance(id, number), ...change });
   }
 
-  /** Makes or removes places for instances, so that there are `count`; those that are removed have no process. */
-  resize(id: string, count: number): Service {
+  /**
+   * Makes or removes places for instances, so that there are `count`; those that are removed have no process, and those that
+   * are made are in `state`.
+   */
+  resize(id: string, count: number, state: 'stopped' | 'pending' = 'stopped'): Service {
     const service = this.get(id);
     if (service.instances.length === count) return service;
-    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count) });
+    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count, state) });
   }
 
   remove(id: string): void {
@@ -321,8 +324,12 @@ export class Registry {
   }
 }
 
-function instancesUpTo(present: readonly Instance[], count: number): Instance[] {
-  return Array.from({ length: count }, (_, index) => present[index] ?? newInstance(index + 1));
+function instancesUpTo(
+  present: readonly Instance[],
+  count: number,
+  state: 'stopped' | 'pending',
+): Instance[] {
+  return Array.from({ length: count }, (_, index) => present[index] ?? newInstance(index + 1, state));
 }
 
 function newRelease(release: number, spec: Spec, reason: Release['reason'], actor: string): StoredRelease {
