@@ -85,7 +85,9 @@ export class Reconciler {
     if (service === null || service.wanted === 'stopped' || service.under_way !== null) return;
     const waiting = service.instances.filter(waitsForStart);
     const { restart } = this.#parts.registry.spec(id);
-    const isDue = ({ retry_at }: Instance) => retry_at === null || isOver(retry_at, restart, Date.now());
+    // Looked at once: what is not due now must be looked at later, whatever time it is by then.
+    const now = Date.now();
+    const isDue = ({ retry_at }: Instance) => retry_at === null || isOver(retry_at, restart, now);
     const due = waiting.filter(isDue);
     const later = waiting.flatMap((instance) => (isDue(instance) ? [] : (instance.retry_at ?? [])));
     if (later.length > 0) this.#lookAt(id, Math.min(...later));
