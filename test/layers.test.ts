@@ -15,6 +15,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   health: ['contract', 'lib'],
   services: ['contract', 'lib'],
   supervision: ['processes', 'health', 'services', 'contract', 'lib'],
+  routing: ['contract', 'lib'],
+  router: ['routing', 'contract', 'lib'],
+  traffic: ['deploy', 'routing', 'services', 'contract', 'lib'],
   configs: ['services', 'processes', 'contract', 'lib'],
   deploy: ['supervision', 'services', 'contract', 'lib'],
   declarations: ['deploy', 'supervision', 'services', 'contract', 'lib'],
@@ -23,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'declarations',
     'deploy',
     'supervision',
+    'traffic',
     'services',
     'logs',
     'health',
@@ -38,6 +42,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'declarations',
     'deploy',
     'supervision',
+    'traffic',
     'services',
     'logs',
     'processes',
@@ -45,9 +50,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'contract',
     'lib',
   ],
-  'agent.ts': ['app.ts', 'service_plane.ts', 'http', 'services', 'config', 'contract', 'lib'],
+  'agent.ts': ['app.ts', 'service_plane.ts', 'http', 'traffic', 'services', 'config', 'contract', 'lib'],
   'agent_check.ts': ['http', 'services', 'config', 'contract', 'lib'],
-  'main.ts': ['agent.ts', 'agent_check.ts', 'cli', 'config', 'contract', 'lib'],
+  'main.ts': ['agent.ts', 'agent_check.ts', 'router', 'cli', 'config', 'contract', 'lib'],
 };
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>

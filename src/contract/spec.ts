@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { routing } from './balancing.ts';
 import { configFiles } from './config_file.ts';
 import { type MergePatch, mergePatchOf } from './merge_patch.ts';
 import { dependencies, limits, restart, schedule } from './policies.ts';
 import { probe } from './probe.ts';
+import { rollout } from './rollout.ts';
+import { route, tags } from './rules.ts';
 import { duration, signalName, size } from './scalars.ts';
 import { absolutePath, argument, command, pattern } from './text.ts';
 
@@ -53,14 +56,6 @@ const logs = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether the output of a run is compressed (zstd) once it has ended.'),
-});
-
-const rollout = z.strictObject({
-  ready_timeout: duration
-    .default('60s')
-    .describe(
-      'How long new instances may take until they are ready, and what they depend on until it is there.',
-    ),
 });
 
 /** What a service is. The defaults stand here, and nowhere else. */
@@ -145,10 +140,21 @@ const declaredSpec = z.strictObject({
   configs: configFiles.default([]).describe('Configuration files that the agent may read and replace.'),
   logs: logs.prefault({}),
   rollout: rollout.prefault({}),
+  tags: tags
+    .default([])
+    .describe(
+      'By which requests may choose among instances; each also has `release:<n>` and `instance:<n>`.',
+    ),
+  routes: z
+    .array(route)
+    .max(100)
+    .default([])
+    .describe('Which requests to the router go to the service. They hold for all of its instances.'),
+  routing: routing.prefault({}),
 });
 
 /** Fields whose value a patch replaces as it stands. */
-export const replacedWhole: ReadonlySet<string> = new Set(['readiness', 'liveness', 'schedule']);
+export const replacedWhole: ReadonlySet<string> = new Set(['readiness', 'liveness', 'schedule', 'affinity']);
 
 /** What a service is, with every default filled in, and what does not fit together refused. */
 export const spec = declaredSpec.superRefine(refuseContradictions).meta({ id: 'Spec' });
@@ -159,13 +165,20 @@ type Complain = (path: readonly (string | number)[], message: string) => void;
 function refuseContradictions(given: z.infer<typeof declaredSpec>, context: z.RefinementCtx): void {
   const complain: Complain = (path, message) =>
     context.addIssue({ code: 'custom', path: [...path], message });
-  const { type, schedule, instances, port, readiness, liveness } = given;
+  const { type, schedule, instances, port, readiness, liveness, routes, rollout } = given;
   if (schedule !== null && type !== 'task') complain(['schedule'], 'needs "type: task"');
   if (schedule !== null && instances > 1) complain(['instances'], 'must be 1 where there is a schedule');
   if (type === 'task' && given.restart.policy === 'always')
     complain(['restart', 'policy'], 'must be on_failure or never for a task: it is to end');
   if (typeof port === 'number' && port + instances - 1 > 65_535)
     complain(['port'], `must leave room for ${instances} instances: the last port is 65535`);
+  if (routes.length > 0 && port === null) complain(['port'], 'is missing: the service has routes');
+  if (routes.length > 0 && type === 'task') complain(['routes'], 'must not stand with "type: task"');
+  const { strategy } = rollout;
+  if (strategy !== null && strategy !== 'recreate' && type === 'task')
+    complain(['rollout', 'strategy'], 'must be recreate for a task');
+  if ((strategy === 'blue_green' || strategy === 'canary') && typeof port === 'number')
+    complain(['rollout', 'strategy'], `needs "port: auto": old and new instances run at the same time`);
   for (const [name, probe] of Object.entries({ readiness, liveness })) {
     if (probe !== null && 'port' in probe && probe.port === null && port === null)
       complain([name, 'port'], 'is missing: the service has no port of its own');

@@ -27,6 +27,9 @@ const unnoticed: ReadonlySet<string> = new Set([
   'configs',
   'logs',
   'rollout',
+  'tags',
+  'routes',
+  'routing',
 ] satisfies (keyof Spec)[]);
 
 /** Whether what runs as `before` says must be started anew to be as `after` says. */
