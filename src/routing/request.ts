@@ -10,6 +10,8 @@ export interface RoutedRequest {
   readonly query: string;
   /** The canonical address of the client, behind trusted proxies too. */
   readonly client: string;
+  /** Whether it came by TLS, to this router or to a trusted proxy before it. */
+  readonly is_tls: boolean;
   /** By name in lower case; several of one name are joined by ", " (cookies by "; "). */
   header(name: string): string | undefined;
 }
