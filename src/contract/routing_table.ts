@@ -61,6 +61,8 @@ export const routerSettings = z.strictObject({
   min_version: z.enum(['TLSv1.2', 'TLSv1.3']),
   /** Networks whose X-Forwarded-* is believed. */
   trusted_proxies: z.array(z.string()),
+  /** How long a router that ends lets requests and connections finish. */
+  drain_timeout: milliseconds,
   limits: z.strictObject({
     /** Bytes of the head of a request. */
     header_size: z.int(),
