@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { duration, logLevel, size } from '../contract/scalars.ts';
 import { portRange } from '../lib/port_range.ts';
 import { accessFields } from './access.ts';
+import { routerField } from './router.ts';
 
 const variableName = z
   .string()
@@ -78,6 +79,7 @@ export const configSchema = z.strictObject({
     .default(false)
     .describe('Whether what those files declared is deleted when it is no longer there. false: it stays.'),
   body_limit: size.default('1MB').describe('The largest request body.'),
+  router: routerField,
   ...accessFields,
 });
 

@@ -1,15 +1,19 @@
 import type { Probe } from '../contract/probe.ts';
 import type { Spec } from '../contract/spec.ts';
 import { whatIsWrongWith } from '../lib/cron.ts';
-import { DavitError, type ErrorDetail, errorMessage } from '../lib/errors.ts';
-import { compilePattern } from '../lib/pattern.ts';
+import { DavitError, type ErrorDetail } from '../lib/errors.ts';
+import { matchProblems, patternProblem } from './match_check.ts';
 
 /**
- * Checks what only a library can: cron expressions, time zones, regular expressions.
+ * Checks what only a library can: cron expressions, time zones, regular expressions, networks.
  * Throws `invalid_request` whose `details` name every place that is wrong.
  */
 export function checkSpec(spec: Spec): void {
-  const details = [...scheduleProblems(spec), ...patternProblems(spec)];
+  const details = [
+    ...scheduleProblems(spec),
+    ...patternProblems(spec),
+    ...spec.routes.flatMap((route, index) => matchProblems(`routes.${index}`, route)),
+  ];
   const [first] = details;
   if (first === undefined) return;
   const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
@@ -35,14 +39,4 @@ function probePatternProblems(name: string, probe: Probe | null): ErrorDetail[] 
   if (probe?.type === 'http') return patternProblem(`${name}.body`, probe.body);
   if (probe?.type === 'websocket') return patternProblem(`${name}.expect`, probe.expect);
   return [];
-}
-
-function patternProblem(path: string, pattern: string | null): ErrorDetail[] {
-  if (pattern === null) return [];
-  try {
-    compilePattern(pattern);
-    return [];
-  } catch (error) {
-    return [{ path, message: errorMessage(error) }];
-  }
 }
