@@ -42,7 +42,7 @@ export function serviceIds(count: number): string[] {
 }
 
 /** Runs `use` with the peers, and stops them after it. */
-export async function usingPeers<P extends Peer, T>(
+export async function usingPeers<P extends Pick<Peer, 'stop'>, T>(
   sandbox: Sandbox,
   peers: readonly P[],
   use: () => Promise<T>,

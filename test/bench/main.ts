@@ -1,60 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
-import { prepareContenders } from './contenders.ts';
+import { type Bench, benches } from './benches.ts';
 import { describeDisk } from './disk.ts';
-import { measureAdoption } from './parts/adoption.ts';
-import { measureCapture } from './parts/capture.ts';
-import { measureBatchDeploys } from './parts/deploy_batch.ts';
-import { measureDefaultDeploys } from './parts/deploy_default.ts';
-import { measureSingleDeploys } from './parts/deploy_single.ts';
-import { measureFollow } from './parts/follow.ts';
-import { measureIdle } from './parts/idle.ts';
-import { measureIdleServices } from './parts/idle_services.ts';
-import { measureKills } from './parts/kills.ts';
-import { measureProbes } from './parts/probes.ts';
-import { measureQuery } from './parts/query.ts';
-import { measureRecovery } from './parts/recovery.ts';
-import { measureRestarts } from './parts/restart.ts';
-import { measureRestartLoop } from './parts/restart_loop.ts';
-import { measureStatus } from './parts/status.ts';
-import { measureSteady } from './parts/steady.ts';
-import { measureStop } from './parts/stop.ts';
 import { type Report, render, renderSummary } from './report.ts';
-import type { Measurement } from './run.ts';
 import { Sandbox } from './sandbox.ts';
-
-/** A bench is a list of measurements that are made in one run, one after another. */
-const benches: Readonly<Record<string, Readonly<Record<string, Measurement>>>> = {
-  deploy: {
-    single: measureSingleDeploys,
-    default: measureDefaultDeploys,
-    restart: measureRestarts,
-    batch: measureBatchDeploys,
-    status: measureStatus,
-    idle: measureIdle,
-  },
-  runtime: {
-    kills: measureKills,
-    adoption: measureAdoption,
-    capture: measureCapture,
-    steady: measureSteady,
-    stop: measureStop,
-    restart: measureRestarts,
-    recovery: measureRecovery,
-    restart_loop: measureRestartLoop,
-    idle: measureIdleServices,
-    probes: measureProbes,
-    follow: measureFollow,
-    query: measureQuery,
-  },
-};
 
 const usage = `npm run bench -- <bench> [options]
 
 Benches and their parts:
 ${Object.entries(benches)
-  .map(([name, parts]) => `  ${name}: ${Object.keys(parts).join(', ')}`)
+  .map(([name, { parts }]) => `  ${name}: ${parts.join(', ')}`)
   .join('\n')}
 
 Options:
@@ -74,15 +30,15 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
-/** The chosen parts of the named bench; throws a sentence when there is no such bench or part. */
-function chosenParts(bench: string): [string, Measurement][] {
-  const parts = Object.entries(benches[bench] ?? {});
-  if (parts.length === 0) throw new Error(`There is no bench "${bench}".\n\n${usage}`);
-  const wanted = options.only?.split(',') ?? parts.map(([name]) => name);
-  const unknown = wanted.filter((name) => !parts.some(([part]) => part === name));
+/** The named bench and its chosen parts; throws a sentence when there is no such bench or part. */
+function choose(name: string): { readonly chosen: Bench; readonly parts: readonly string[] } {
+  const chosen = benches[name];
+  if (chosen === undefined) throw new Error(`There is no bench "${name}".\n\n${usage}`);
+  const wanted = options.only?.split(',') ?? chosen.parts;
+  const unknown = wanted.filter((part) => !chosen.parts.includes(part));
   if (unknown.length > 0)
-    throw new Error(`The bench ${bench} has no part "${unknown.join('", "')}".\n\n${usage}`);
-  return parts.filter(([name]) => wanted.includes(name));
+    throw new Error(`The bench ${name} has no part "${unknown.join('", "')}".\n\n${usage}`);
+  return { chosen, parts: chosen.parts.filter((part) => wanted.includes(part)) };
 }
 
 function machine(): string {
@@ -112,19 +68,19 @@ function failed(part: string, error: unknown): Report {
   };
 }
 
-async function measure(bench: string, sandbox: Sandbox): Promise<void> {
-  const parts = chosenParts(bench);
-  const contenders = await prepareContenders(sandbox, options['from-source']);
-  const versions = Object.entries(contenders.versions).map(([name, version]) => `${name} ${version}`);
+async function measure(name: string, sandbox: Sandbox): Promise<void> {
+  const { chosen, parts } = choose(name);
+  const opened = await chosen.open(sandbox, options['from-source']);
+  const versions = Object.entries(opened.versions).map(([name, version]) => `${name} ${version}`);
   const disk = describeDisk(sandbox.makeFolder('disk'));
   const load = describeLoad();
   process.stdout.write(`${machine()}\n${versions.join('; ')}\n${disk}\n${load}\n\n`);
   const reports: Record<string, Report> = {};
-  for (const [name, part] of parts) {
-    const report = await part({ sandbox, contenders, quick: options.quick }).catch((error: unknown) =>
-      failed(name, error),
-    );
-    reports[name] = report;
+  for (const part of parts) {
+    const report = await opened
+      .measure(part, { sandbox, quick: options.quick })
+      .catch((error: unknown) => failed(part, error));
+    reports[part] = report;
     process.stdout.write(`${render(report)}\n`);
   }
   if (Object.values(reports).some(({ minimums = [] }) => minimums.length > 0)) {
@@ -136,15 +92,15 @@ async function measure(bench: string, sandbox: Sandbox): Promise<void> {
       machine: machine(),
       disk,
       load,
-      versions: contenders.versions,
+      versions: opened.versions,
       reports,
     };
     writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 }
 
-const [bench] = positionals;
-if (bench === undefined) {
+const [wanted] = positionals;
+if (wanted === undefined) {
   process.stdout.write(usage);
 } else {
   const sandbox = new Sandbox();
@@ -152,7 +108,7 @@ if (bench === undefined) {
     process.on(signal, () => void sandbox.close().finally(() => process.exit(130)));
   }
   try {
-    await measure(bench, sandbox);
+    await measure(wanted, sandbox);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;

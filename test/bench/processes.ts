@@ -74,6 +74,11 @@ export function isOwnChild(pid: number): boolean {
   return readProcess(pid, 'status').includes(`\nPPid:\t${process.pid}\n`);
 }
 
+/** The processes that a process has started itself and that are still there. */
+export function childrenOf(pid: number): number[] {
+  return allPids().filter((each) => readProcess(each, 'status').includes(`\nPPid:\t${pid}\n`));
+}
+
 /** The memory of a process; zero when it is gone. */
 export function memoryOf(pid: number): Memory {
   const kibibytes = (text: string, field: string) => {
