@@ -54,6 +54,7 @@ export function stateText(terminal: Terminal, state: string): string {
     starting: 'yellow',
     stopping: 'yellow',
     paused: 'yellow',
+    draining: 'yellow',
     backoff: 'yellow',
     stopped: 'red',
     failed: 'red',

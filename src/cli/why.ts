@@ -137,6 +137,7 @@ function nextCommands({ service, state, instance, release, chain }: Why): Advice
     starting: [logs],
     running: [[`davit instances ${service}`, 'each instance with its health'], logs],
     paused: [[`davit resume ${service}`, 'let it go on']],
+    draining: [[`davit connections --service ${service}`, 'what is still open']],
     stopping: [[`davit ps ${service}`, 'what of it still runs']],
     stopped: [start, logs],
     completed: [[`davit runs ${service}`, 'its runs'], logs],

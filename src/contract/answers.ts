@@ -36,8 +36,9 @@ export type ErrorAnswer = z.infer<typeof errorAnswer>;
 export const health = z.object({ status: z.literal('ok'), message: z.string() }).meta({ id: 'Health' });
 
 /**
- * Of an instance. `starting`, `running`, `paused` and `stopping` have a process. The others have none: `pending` waits for
- * what it depends on, `backoff` for its next restart, `failed` for someone to act; a task that `completed` ended well.
+ * Of an instance. `starting`, `running`, `paused`, `draining` and `stopping` have a process; one that drains finishes what it
+ * has, and then ends. The others have none: `pending` waits for what it depends on, `backoff` for its next restart, `failed`
+ * for someone to act; a task that `completed` ended well.
  */
 export const instanceStates = [
   'stopped',
@@ -45,6 +46,7 @@ export const instanceStates = [
   'starting',
   'running',
   'paused',
+  'draining',
   'stopping',
   'backoff',
   'failed',
@@ -205,6 +207,7 @@ export const operationResult = z
     message: z.string(),
     service: serviceId,
     release: z.int(),
+    deployment: z.int().optional().describe('The deployment that it was.'),
     stop: stopReport.optional(),
   })
   .meta({ id: 'OperationResult' });
@@ -299,13 +302,25 @@ export const eventTypes = [
   'service.paused',
   'service.resumed',
   'service.signalled',
+  'service.draining',
+  'service.readmitted',
   'deployment.started',
   'deployment.resumed',
+  'deployment.progressed',
+  'deployment.promoted',
+  'deployment.cancelled',
+  'deployment.superseded',
   'deployment.succeeded',
   'deployment.failed',
   'config.replaced',
   'config.rolled_back',
   'config.refused',
+  'rule.created',
+  'rule.updated',
+  'rule.deleted',
+  'rule.enabled',
+  'rule.disabled',
+  'connection.closed',
   'key.created',
   'key.revoked',
   'orphan.stopped',

@@ -2,11 +2,14 @@ import type { StopReport } from '../contract/answers.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { type Instance, noRestarts, waitsForStart } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
+import { stayingInstances } from '../services/service.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
 import { startsAgain } from '../supervision/last_exit.ts';
 import type { Reconciler } from '../supervision/reconciler.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
-import { stopWhere } from './stop_instances.ts';
+import type { Retirement } from './retirement.ts';
+import { stopDrained } from './stop_instances.ts';
+import type { Traffic } from './traffic.ts';
 
 interface ConvergenceParts {
   readonly registry: Registry;
@@ -14,6 +17,8 @@ interface ConvergenceParts {
   readonly reconciler: Reconciler;
   readonly dependencies: Dependencies;
   readonly events: EventLog;
+  readonly retirement: Retirement;
+  readonly traffic: Traffic;
 }
 
 /** Brings the instances of a service to what is wanted, without a new release. Callers hold the service's lock. */
@@ -34,26 +39,41 @@ export class Convergence {
   /** Lets every instance start that does not run. Returns how many these are. */
   wake(id: string, actor: string): number {
     const { registry, reconciler } = this.#parts;
-    registry.resize(id, Math.max(registry.wantedInstances(id), registry.get(id).instances.length));
+    registry.addPlaces(id, registry.wantedInstances(id) - stayingInstances(registry.get(id)).length);
     const idle = registry.get(id).instances.filter(({ process }) => process === null);
     for (const { number } of idle) this.#wait(id, number, actor);
     reconciler.look(id);
     return idle.length;
   }
 
-  /** Makes as many instances as there are to be: stops those with the highest numbers, lets those start that are missing. */
+  /**
+   * Makes as many instances as there are to be: ends those with the highest numbers, lets those start that are missing. Those
+   * that connections come to by a router finish what they have first, and nobody waits for that.
+   */
   async converge(id: string, actor: string): Promise<StopReport | null> {
     const { registry } = this.#parts;
+    const staying = stayingInstances(registry.get(id)).map(({ number }) => number);
     const wanted = registry.wantedInstances(id);
-    const present = registry.get(id).instances.length;
-    if (present === wanted) return null;
-    const stop = await stopWhere(this.#parts, id, { actor, cause: null }, (_, number) => number > wanted);
+    if (staying.length > wanted) return this.#shrink(id, staying.slice(wanted), actor);
     const areStarted = registry.get(id).wanted === 'running' && registry.spec(id).schedule === null;
     // An agent that dies here leaves to the next what is to be started.
-    registry.resize(id, wanted, areStarted ? 'pending' : 'stopped');
-    if (wanted < present || !areStarted) return stop;
-    for (let number = present + 1; number <= wanted; number++) this.#wait(id, number, actor);
+    const added = registry.addPlaces(id, wanted - staying.length, areStarted ? 'pending' : 'stopped');
+    if (added.length === 0 || !areStarted) return null;
+    for (const number of added) this.#wait(id, number, actor);
     this.#parts.reconciler.look(id);
+    return null;
+  }
+
+  async #shrink(id: string, numbers: readonly number[], actor: string): Promise<StopReport | null> {
+    const { registry, retirement, traffic } = this.#parts;
+    const order = { actor, cause: null };
+    const isServing = (number: number) => registry.instance(id, number).state === 'running';
+    const retired = traffic.isRouted(id) ? numbers.filter(isServing) : [];
+    for (const number of retired) retirement.retire(id, number, order);
+    const others = numbers.filter((number) => !retired.includes(number));
+    const isMeant = (_: string, number: number) => others.includes(number);
+    const stop = await stopDrained(this.#parts, id, { ...order, timeout: 0 }, isMeant);
+    registry.removePlaces(id, others);
     return stop;
   }
 

@@ -3,31 +3,24 @@ import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
-import type { EventLog, NewEvent } from '../services/event_log.ts';
-import type { Registry } from '../services/registry.ts';
+import type { DeploymentHistory } from '../services/deployment_history.ts';
+import type { NewEvent } from '../services/event_log.ts';
 import { runningInstances, wantedInstances } from '../services/service.ts';
 import type { StoredRelease } from '../services/store.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
-import type { Reconciler } from '../supervision/reconciler.ts';
-import type { Supervisor } from '../supervision/supervisor.ts';
-import { type Replacement, replaceRelease, resumeReplacement } from './replacement.ts';
+import { type CourseParts, Interruption } from './course.ts';
+import { type Replacement, type ReplacementOrder, replaceRelease, resumeReplacement } from './replacement.ts';
+import { strategyOf } from './rollout_strategy.ts';
+import type { RunningDeployments } from './running_deployments.ts';
 
-interface DeploymentsParts {
-  readonly registry: Registry;
-  readonly supervisor: Supervisor;
-  readonly reconciler: Reconciler;
+interface DeploymentsParts extends CourseParts {
   readonly dependencies: Dependencies;
-  readonly events: EventLog;
+  readonly history: DeploymentHistory;
+  readonly running: RunningDeployments;
 }
 
 /** A release that is to run, and why. */
-interface ReplaceOrder {
-  readonly release: number;
-  readonly instances: number;
-  readonly actor: string;
-  readonly is_deployment: boolean;
-  readonly cause: number | null;
-}
+type ReplaceOrder = Omit<ReplacementOrder, 'strategy'>;
 
 /** What is to be deployed of a service, which need not exist yet. */
 export interface DeployOrder {
@@ -35,7 +28,12 @@ export interface DeployOrder {
   readonly reason: Release['reason'];
   readonly instances: number;
   readonly actor: string;
+  /** The deployment that waited for its turn; null: it came at once. */
+  readonly deployment: number | null;
 }
+
+/** What a deployment did. */
+type Deployed = Partial<Replacement> & { readonly release: number; readonly deployment: number };
 
 /** Makes releases, and has them run instead of what does. Callers hold the service's lock, and have checked the spec. */
 export class Deployments {
@@ -46,29 +44,25 @@ export class Deployments {
   }
 
   /** Makes a new release and has it run. Returns its number and what that took. */
-  async deploy(
-    id: string,
-    { spec, reason, instances, actor }: DeployOrder,
-  ): Promise<Partial<Replacement> & { readonly release: number }> {
-    const { registry, supervisor } = this.#parts;
+  async deploy(id: string, { spec, reason, instances, actor, ...order }: DeployOrder): Promise<Deployed> {
+    const { registry, supervisor, running } = this.#parts;
     await supervisor.check(id, spec);
     const release = registry.find(id)
       ? registry.addRelease(id, spec, reason, actor)
       : registry.create(id, spec, reason, actor).current_release;
-    const message = `Deployment of release ${release} started`;
-    const { id: cause } = this.#record('deployment.started', id, actor, message, release);
-    failPoint('deploy.release_written');
-    const order = { release, instances, actor, cause, is_deployment: true };
-    return { ...(await this.#replace(id, spec, order)), release };
+    const deployment = order.deployment ?? running.add(id, actor, false);
+    return this.#try(id, spec, { release, instances, actor, deployment }, 'Deployment of');
   }
 
   /** Makes a release the current one again. */
-  async rollBack(id: string, { release, spec }: StoredRelease, actor: string): Promise<Partial<Replacement>> {
+  async rollBack(
+    id: string,
+    { release, spec }: StoredRelease,
+    { actor, deployment }: Pick<ReplacementOrder, 'actor'> & { readonly deployment: number },
+  ): Promise<Deployed> {
     await this.#parts.supervisor.check(id, spec);
-    const message = `Rollback to release ${release} started`;
-    const { id: cause } = this.#record('deployment.started', id, actor, message, release);
     const instances = this.#countFor(id, spec);
-    return this.#replace(id, spec, { release, instances, actor, cause, is_deployment: true });
+    return this.#try(id, spec, { release, instances, actor, deployment }, 'Rollback to');
   }
 
   /** Has the current release run, instead of what runs of it. */
@@ -77,8 +71,46 @@ export class Deployments {
     const { current_release: release } = registry.get(id);
     const spec = registry.spec(id);
     await supervisor.check(id, spec);
-    const order = { release, instances: this.#countFor(id, spec), actor, is_deployment: false, cause: null };
+    const instances = this.#countFor(id, spec);
+    const order = { release, instances, actor, is_deployment: false, cause: null, deployment: null };
     return this.#runInstead(id, spec, order);
+  }
+
+  /** Notes that a deployment failed before it could begin. */
+  noteRefusal(deployment: number, error: unknown): void {
+    const { history } = this.#parts;
+    history.end(deployment, statusAfter(error), errorMessage(error));
+  }
+
+  async #try(
+    id: string,
+    spec: Spec,
+    order: Omit<ReplaceOrder, 'cause' | 'is_deployment'> & { readonly deployment: number },
+    what: string,
+  ): Promise<Deployed> {
+    const { history, registry } = this.#parts;
+    const { release, actor, deployment } = order;
+    const { id: cause } = this.#record(
+      'deployment.started',
+      id,
+      actor,
+      `${what} release ${release} started`,
+      release,
+    );
+    const current = registry.get(id).current_release;
+    const previous_release = current === release ? null : current;
+    const started_at = new Date().toISOString();
+    history.update(deployment, { status: 'running', release, previous_release, started_at });
+    failPoint('deploy.release_written');
+    try {
+      const done = await this.#replace(id, spec, { ...order, cause, is_deployment: true });
+      history.end(deployment, 'succeeded', null);
+      return { ...done, release, deployment };
+    } catch (error) {
+      // What the next agent goes on with is not over.
+      if (!(error instanceof Interruption)) history.end(deployment, statusAfter(error), errorMessage(error));
+      throw error;
+    }
   }
 
   /** Makes a release the current one, and has it run instead of what does; a task with a schedule waits for its time. */
@@ -92,32 +124,48 @@ export class Deployments {
   }
 
   async #runInstead(id: string, spec: Spec, order: ReplaceOrder): Promise<Replacement> {
-    const { supervisor, registry } = this.#parts;
-    try {
-      await this.#awaitDependencies(id, spec, order);
-      // What is stopped can then be started again, too.
-      await supervisor.reserve(id, spec, order.instances + runningInstances(registry.get(id)).length);
-    } catch (error) {
-      this.#noteFailure(id, order, errorMessage(error));
-      throw error;
-    }
-    try {
-      return await replaceRelease(this.#parts, id, order);
-    } finally {
-      // What had proved itself may have ended while others had not.
-      this.#parts.reconciler.look(id);
-    }
+    const { supervisor, registry, running, history, reconciler } = this.#parts;
+    const present = runningInstances(registry.get(id));
+    const staying = present.filter(({ draining }) => draining === null);
+    const strategy = strategyOf(
+      spec,
+      staying.map(({ number }) => number),
+    );
+    if (order.deployment !== null) history.update(order.deployment, { strategy });
+    return running.run(id, order, async (steering) => {
+      try {
+        await this.#awaitDependencies(id, spec, order, steering.cancelled);
+        // What is stopped can then be started again, too.
+        await supervisor.reserve(id, spec, order.instances + present.length);
+      } catch (error) {
+        this.#noteFailure(id, order, errorMessage(error));
+        throw error;
+      }
+      try {
+        return await replaceRelease(this.#parts, id, { ...order, strategy }, steering);
+      } finally {
+        // What had proved itself may have ended while others had not.
+        reconciler.look(id);
+      }
+    });
   }
 
   /** Throws `dependency_unmet`, with nothing touched, where what a spec depends on is not there in time. */
-  async #awaitDependencies(id: string, spec: Spec, { actor, cause, release }: ReplaceOrder): Promise<void> {
+  async #awaitDependencies(
+    id: string,
+    spec: Spec,
+    { actor, cause, release }: ReplaceOrder,
+    cancelled: AbortSignal,
+  ): Promise<void> {
     const { dependencies, events } = this.#parts;
     const unmet = dependencies.unmet(id, spec.depends_on);
     if (unmet.length === 0) return;
     const message = `Release ${release} waits for ${unmet.join(' and ')}`;
     events.record({ type: 'service.waiting', service: id, release, actor, cause, message });
     const { ready_timeout } = spec.rollout;
-    await dependencies.wait(id, spec.depends_on, AbortSignal.timeout(milliseconds(ready_timeout)));
+    const inTime = AbortSignal.timeout(milliseconds(ready_timeout));
+    await dependencies.wait(id, spec.depends_on, AbortSignal.any([inTime, cancelled]));
+    cancelled.throwIfAborted();
     const missing = dependencies.unmet(id, spec.depends_on);
     if (missing.length === 0) return;
     const sentence = `service "${id}" waited ${ready_timeout} in vain for ${missing.join(' and ')}`;
@@ -135,14 +183,20 @@ export class Deployments {
 
   /** Brings to an end what an agent was in the midst of when it died, if it was. */
   async finish(id: string): Promise<void> {
-    const { under_way } = this.#parts.registry.get(id);
+    const { registry, history, running } = this.#parts;
+    const { under_way } = registry.get(id);
     if (under_way === null) return;
-    const { release, actor } = under_way;
+    const { release, actor, deployment } = under_way;
     const message = `The start of release ${release} was taken up again`;
     const { id: cause } = this.#record('deployment.resumed', id, actor, message, release, under_way.cause);
-    await resumeReplacement(this.#parts, id, { ...under_way, cause }).catch(() => {
-      // It has been noted.
-    });
+    const found = { ...under_way, cause };
+    try {
+      await running.run(id, found, (steering) => resumeReplacement(this.#parts, id, found, steering));
+      if (deployment !== null) history.end(deployment, 'succeeded', null);
+    } catch (error) {
+      // It has been noted with the service.
+      if (deployment !== null && !(error instanceof Interruption)) this.noteRefusal(deployment, error);
+    }
   }
 
   /** How many instances are to run of a spec that becomes the current one. */
@@ -160,4 +214,10 @@ export class Deployments {
   ) {
     return this.#parts.events.record({ type, service: id, release, actor, cause, message });
   }
+}
+
+function statusAfter(error: unknown): 'failed' | 'cancelled' | 'superseded' {
+  if (!(error instanceof DavitError)) return 'failed';
+  if (error.code === 'deployment_superseded') return 'superseded';
+  return error.code === 'deployment_cancelled' ? 'cancelled' : 'failed';
 }

@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
 import type { BatchOperation } from '../contract/requests.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
+import { milliseconds } from '../lib/units.ts';
+import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
 import { noRestarts, pidOf } from '../services/instance.ts';
-import { nextState } from '../services/lifecycle.ts';
 import type { Registry } from '../services/registry.ts';
-import { runningInstances } from '../services/service.ts';
+import { runningInstances, stayingInstances } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
 import { needsRestart } from '../services/spec_changes.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
@@ -17,7 +19,12 @@ import type { Supervisor } from '../supervision/supervisor.ts';
 import { batchOrder } from './batch_order.ts';
 import { Convergence } from './convergence.ts';
 import { Deployments, type DeployOrder } from './deployments.ts';
-import { stopWhere } from './stop_instances.ts';
+import { refuseOwn } from './own_services.ts';
+import { Retirement } from './retirement.ts';
+import { RunningDeployments } from './running_deployments.ts';
+import { Signals } from './signals.ts';
+import { stopDrained, stopWhere } from './stop_instances.ts';
+import type { Traffic } from './traffic.ts';
 
 interface OperationsOptions {
   readonly registry: Registry;
@@ -25,6 +32,9 @@ interface OperationsOptions {
   readonly reconciler: Reconciler;
   readonly dependencies: Dependencies;
   readonly events: EventLog;
+  readonly history: DeploymentHistory;
+  readonly traffic: Traffic;
+  readonly onProblem: (message: string) => void;
   /** Removes all that is kept of a deleted service beside its record: output, histories, versions of files. */
   readonly forget: (service: string) => Promise<void>;
   /** Throws where something of a service runs that no record knows of. */
@@ -48,16 +58,38 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #deployments: Deployments;
   readonly #convergence: Convergence;
+  readonly #retirement: Retirement;
+  readonly #running: RunningDeployments;
+  readonly #signals: Signals;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
-    this.#deployments = new Deployments(options);
-    this.#convergence = new Convergence(options);
+    this.#retirement = new Retirement(options);
+    this.#running = new RunningDeployments(options);
+    const parts = { ...options, retirement: this.#retirement, running: this.#running };
+    this.#deployments = new Deployments(parts);
+    this.#convergence = new Convergence(parts);
+    this.#signals = new Signals(options);
+  }
+
+  /** Goes on with what an earlier agent left half done. What is to be said of one service is said by `finish`. */
+  begin(): void {
+    const { registry, history } = this.#options;
+    const takenUp = new Set(registry.services().map(({ under_way }) => under_way?.deployment ?? 0));
+    history.endLost((id) => takenUp.has(id));
+    this.#retirement.begin();
+  }
+
+  /** Leaves to the next agent what takes long: what is compared, what drains. */
+  interrupt(): void {
+    this.#running.interrupt();
+    this.#retirement.close();
   }
 
   /** Registers a service without starting it. */
   create(id: string, given: Spec, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
+      refuseOwn(id);
       const { registry } = this.#options;
       const spec = applyPatch(null, given as SpecPatch);
       this.#checkReferences(id, spec);
@@ -71,6 +103,7 @@ export class Operations {
   /** Makes a new release the current one without starting it. */
   update(id: string, patch: SpecPatch, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
+      refuseOwn(id);
       const { registry } = this.#options;
       const spec = applyPatch(registry.spec(id), patch);
       this.#checkReferences(id, spec);
@@ -86,8 +119,9 @@ export class Operations {
 
   /** Stops a service and forgets it: its releases, its state and its logs. Throws `state_conflict` where others depend on it. */
   delete(id: string, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
-      const { registry, dependencies } = this.#options;
+    refuseOwn(id);
+    return this.#endedTurn(id, actor, async () => {
+      const { registry, dependencies, history } = this.#options;
       registry.get(id);
       const dependents = [...dependencies.dependentsOf(id)].filter((name) => name !== id);
       if (dependents.length > 0)
@@ -99,6 +133,7 @@ export class Operations {
       const stop = await this.#stopRunning(id, actor, null);
       const { current_release } = registry.get(id);
       registry.remove(id);
+      history.forget(id);
       await this.#options.forget(id);
       this.#record('service.deleted', id, actor, 'Service was deleted with its releases and logs');
       return {
@@ -112,11 +147,17 @@ export class Operations {
   }
 
   /**
-   * Makes a new release of the service, which need not exist yet, and replaces what runs by it.
-   * Throws `spawn_failed`, `port_taken`, `dependency_unmet`, `exited_early` or `not_ready` with what served before running again.
+   * Makes a new release of the service, which need not exist yet, and replaces what runs by it. One that waits to be promoted
+   * has been deployed.
+   * Throws `spawn_failed`, `port_taken`, `dependency_unmet`, `exited_early`, `not_ready` or `release_worse` with what served
+   * before running (again), and `deployment_superseded` or `deployment_cancelled`.
+   * @param supersedes whether deployments of it that wait for their turn are not wanted any more
    */
-  deploy(id: string, patch: SpecPatch, actor: string): Promise<OperationResult> {
-    return this.#turn(id, () => this.#deploy(id, patch, 'deploy', actor));
+  deploy(id: string, patch: SpecPatch, actor: string, supersedes = false): Promise<OperationResult> {
+    refuseOwn(id);
+    return this.#deployInTurn(id, actor, supersedes, (deployment) =>
+      this.#deploy(id, patch, 'deploy', actor, deployment),
+    );
   }
 
   /**
@@ -129,6 +170,7 @@ export class Operations {
     { declared_in, restart }: DeclareOptions,
     actor: string,
   ): Promise<OperationResult> {
+    refuseOwn(id);
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const existing = registry.find(id);
@@ -136,7 +178,7 @@ export class Operations {
         ({ process, state }) => process !== null || state === 'completed',
       );
       if (restart || !isAsItIsWanted) {
-        const order = { spec, reason: 'deploy', instances: spec.instances, actor } as const;
+        const order = { spec, reason: 'deploy', instances: spec.instances, actor, deployment: null } as const;
         try {
           return await this.#deployWhole(id, order);
         } finally {
@@ -156,7 +198,8 @@ export class Operations {
   restart(id: string, command: Command | undefined, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
       if (command !== undefined) {
-        const deployed = await this.#deploy(id, { command }, 'restart', actor);
+        refuseOwn(id);
+        const deployed = await this.#deploy(id, { command }, 'restart', actor, null);
         return { ...deployed, status: 'restarted', message: 'Service restarted with a new command' };
       }
       const done = await this.#deployments.replaceByCurrent(id, actor);
@@ -175,7 +218,9 @@ export class Operations {
       registry.commit(id, { wanted: 'running' });
       // Where the agent dies in between, the next one starts it.
       const isMeant = (_: string, other: number) => other === number;
-      const stop = await stopWhere(this.#options, id, { actor, cause: null }, isMeant, 'agent_stopped');
+      const timeout = milliseconds(spec.rollout.drain_timeout);
+      const order = { actor, cause: null, timeout };
+      const stop = await stopDrained(this.#stopParts, id, order, isMeant, 'agent_stopped');
       await supervisor.start({
         service: id,
         number,
@@ -194,7 +239,7 @@ export class Operations {
     return this.#turn(id, async () => {
       const { registry, dependencies } = this.#options;
       const service = registry.get(id);
-      const running = runningInstances(service).length;
+      const running = stayingInstances(service).filter(({ process }) => process !== null).length;
       if (running === registry.wantedInstances(id)) {
         registry.commit(id, { wanted: 'running' });
         return this.#result(id, 'started', 'Service was already running');
@@ -239,7 +284,8 @@ export class Operations {
 
   /** Stops the whole tree of each instance; a service that is stopped already stays so. */
   stop(id: string, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    refuseOwn(id);
+    return this.#endedTurn(id, actor, async () => {
       const { registry } = this.#options;
       registry.commit(id, { wanted: 'stopped' });
       const stop = await this.#stopRunning(id, actor, null);
@@ -252,6 +298,7 @@ export class Operations {
 
   /** Changes how many instances run: starts what is missing, stops those with the highest numbers. */
   scale(id: string, instances: number, actor: string): Promise<OperationResult> {
+    refuseOwn(id);
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const spec = registry.spec(id);
@@ -267,12 +314,62 @@ export class Operations {
 
   /** Makes an earlier release, or the last good one before the current, the current one again. */
   rollback(id: string, release: number | undefined, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    refuseOwn(id);
+    this.#options.registry.get(id);
+    return this.#deployInTurn(id, actor, false, async (waited) => {
       const { registry } = this.#options;
       const target = release === undefined ? registry.lastGoodRelease(id) : registry.release(id, release);
       this.#checkReferences(id, target.spec);
-      const done = await this.#deployments.rollBack(id, target, actor);
+      const deployment = waited ?? this.#running.add(id, actor, false);
+      const done = await this.#deployments.rollBack(id, target, { actor, deployment });
       return this.#result(id, 'rolled_back', `Service rolled back to release ${target.release}`, done);
+    });
+  }
+
+  /** Ends a deployment that is under way or waits. Throws `deployment_not_found` or `state_conflict`. */
+  cancel(id: string, deployment: number, actor: string): void {
+    this.#running.cancel(id, deployment, actor);
+  }
+
+  /** Ends the comparing of a deployment: its release gets all requests. Throws `deployment_not_found` or `state_conflict`. */
+  promote(id: string, deployment: number, actor: string): void {
+    this.#running.promote(id, deployment, actor);
+  }
+
+  /** Has a service of the agent itself run exactly as `spec` says; what runs is replaced where it must be. */
+  keepOwn(id: string, spec: Spec): Promise<void> {
+    return this.#turn(id, async () => {
+      const { registry } = this.#options;
+      const actor = 'agent';
+      const existing = registry.find(id);
+      const runs =
+        existing !== null && existing.wanted === 'running' && runningInstances(existing).length > 0;
+      const wanted = applyPatch(null, spec as SpecPatch);
+      if (!runs || needsRestart(registry.spec(id), wanted)) {
+        const order = {
+          spec: wanted,
+          reason: 'deploy',
+          instances: wanted.instances,
+          actor,
+          deployment: null,
+        } as const;
+        await this.#deployments.deploy(id, order);
+        return;
+      }
+      if (isDeepStrictEqual(registry.spec(id), wanted)) return;
+      this.#makeCurrent(id, wanted, 'update', actor, null);
+      await this.#convergence.converge(id, actor);
+    });
+  }
+
+  /** Ends a service of the agent itself, if there is one. */
+  endOwn(id: string): Promise<void> {
+    return this.#turn(id, async () => {
+      const { registry } = this.#options;
+      if (registry.find(id) === null) return;
+      registry.commit(id, { wanted: 'stopped' });
+      await this.#stopRunning(id, 'agent', null);
+      this.#convergence.rest(id);
     });
   }
 
@@ -316,33 +413,53 @@ export class Operations {
     if (signal === 'SIGSTOP') return this.pause(id, actor);
     if (signal === 'SIGCONT') return this.resume(id, actor);
     return this.#turn(id, async () => {
-      const reached = await this.#signalRunning(id, signal);
-      this.#record('service.signalled', id, actor, `${signal} was sent`);
-      return this.#result(
-        id,
-        'signalled',
-        `${signal} sent to ${reached} ${reached === 1 ? 'process' : 'processes'}`,
-      );
+      const message = await this.#signals.send(id, signal, actor);
+      return this.#result(id, 'signalled', message);
     });
   }
 
   /** Stops the whole tree in its tracks (SIGSTOP). */
   pause(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      this.#advanceAll(id, 'pause');
-      await this.#signalRunning(id, 'SIGSTOP');
-      this.#record('service.paused', id, actor, 'Service was paused');
+      await this.#signals.pause(id, actor);
       return this.#result(id, 'paused', 'Service paused');
     });
   }
 
   resume(id: string, actor: string): Promise<OperationResult> {
     return this.#turn(id, async () => {
-      this.#advanceAll(id, 'resume');
-      await this.#signalRunning(id, 'SIGCONT');
-      this.#record('service.resumed', id, actor, 'Service was resumed');
+      await this.#signals.resume(id, actor);
       return this.#result(id, 'resumed', 'Service resumed');
     });
+  }
+
+  /** Runs a deployment when its turn comes, as long as it is wanted then. */
+  async #deployInTurn(
+    id: string,
+    actor: string,
+    supersedes: boolean,
+    work: (deployment: number | null) => Promise<OperationResult>,
+  ): Promise<OperationResult> {
+    // A service that there is not yet has nothing to wait for.
+    if (this.#options.registry.find(id) === null) return this.#turn(id, () => work(null));
+    const deployment = this.#running.add(id, actor, supersedes);
+    const turn = this.#turn(id, async () => {
+      this.#running.requireWanted(id, deployment);
+      try {
+        return await work(deployment);
+      } catch (error) {
+        this.#deployments.noteRefusal(deployment, error);
+        throw error;
+      }
+    });
+    const waits = this.#running.waitsForPromotion(deployment);
+    const isOver = await Promise.race([turn.then(() => true), waits.then(() => false)]);
+    if (isOver) return turn;
+    turn.catch(() => {
+      // It is noted with the deployment.
+    });
+    const message = `Deployment ${deployment} waits to be promoted`;
+    return { ...this.#result(id, 'deployed', message), deployment };
   }
 
   async #deploy(
@@ -350,13 +467,14 @@ export class Operations {
     patch: SpecPatch,
     reason: Release['reason'],
     actor: string,
+    deployment: number | null,
   ): Promise<OperationResult> {
     const { registry } = this.#options;
     const existing = registry.find(id);
     if (existing === null && reason === 'restart') registry.get(id);
     const spec = applyPatch(existing && registry.spec(id), patch);
     const scale = scaleAfter(patch, existing?.scale ?? null);
-    return this.#deployWhole(id, { spec, reason, instances: scale ?? spec.instances, actor });
+    return this.#deployWhole(id, { spec, reason, instances: scale ?? spec.instances, actor, deployment });
   }
 
   async #deployWhole(id: string, order: DeployOrder): Promise<OperationResult> {
@@ -390,26 +508,21 @@ export class Operations {
     requireReferences(id, spec, new Map(others.map((other) => [other.id, registry.spec(other.id)])));
   }
 
+  /** Lets requests be finished for as long as a stop may take, and stops all. */
   #stopRunning(id: string, actor: string | null, cause: number | null): Promise<StopReport | null> {
-    this.#options.registry.get(id);
-    return stopWhere(this.#options, id, { actor, cause }, () => true);
+    const { rollout, stop } = this.#options.registry.spec(id);
+    const timeout = Math.min(milliseconds(rollout.drain_timeout), milliseconds(stop.timeout));
+    return stopDrained(this.#stopParts, id, { actor, cause, timeout }, () => true);
   }
 
-  /** Throws `state_conflict`, with nothing changed, where one of the instances cannot. */
-  #advanceAll(id: string, event: 'pause' | 'resume'): void {
-    const { registry } = this.#options;
-    const running = runningInstances(registry.get(id));
-    if (running.length === 0) registry.advance(id, 1, event);
-    for (const { state } of running) nextState(state, event);
-    for (const { number } of running) registry.advance(id, number, event);
+  get #stopParts() {
+    return { ...this.#options, retirement: this.#retirement };
   }
 
-  async #signalRunning(id: string, signal: NodeJS.Signals): Promise<number> {
-    const { registry, supervisor } = this.#options;
-    const running = runningInstances(registry.get(id));
-    if (running.length === 0) throw new DavitError('state_conflict', `service "${id}" is not running`);
-    const reached = await Promise.all(running.map(({ number }) => supervisor.signal(id, number, signal)));
-    return reached.reduce((sum, count) => sum + count, 0);
+  /** Ends deployments of a service, and takes its turn after that. */
+  #endedTurn<T>(id: string, actor: string, work: () => Promise<T>): Promise<T> {
+    this.#running.abandon(id, actor);
+    return this.#turn(id, work);
   }
 
   #turn<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -433,7 +546,7 @@ export class Operations {
     id: string,
     status: OperationResult['status'],
     message: string,
-    done: { readonly stop?: StopReport | null } = {},
+    done: { readonly stop?: StopReport | null; readonly deployment?: number } = {},
   ): OperationResult {
     const service = this.#options.registry.get(id);
     const [first] = runningInstances(service);
@@ -443,6 +556,7 @@ export class Operations {
       message,
       service: id,
       release: service.current_release,
+      ...(done.deployment !== undefined && { deployment: done.deployment }),
       ...(done.stop && { stop: done.stop }),
     };
   }

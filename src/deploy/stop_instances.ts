@@ -2,23 +2,55 @@ import type { StopReport } from '../contract/answers.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances } from '../services/service.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
+import type { Retirement } from './retirement.ts';
+
+/** Who wants instances stopped, and why. */
+interface StopCause {
+  readonly actor: string | null;
+  readonly cause: number | null;
+}
+
+interface StopParts {
+  readonly registry: Registry;
+  readonly supervisor: Supervisor;
+  readonly retirement: Retirement;
+}
+
+/** Which instances are meant. */
+type IsMeant = (instance_id: string, number: number) => boolean;
+
+/** Lets the instances that are meant finish their requests, for `timeout` milliseconds at most, and stops them. */
+export async function stopDrained(
+  parts: StopParts,
+  id: string,
+  { timeout, ...order }: StopCause & { readonly timeout: number },
+  isMeant: IsMeant,
+  reason: 'stopped' | 'agent_stopped' = 'stopped',
+): Promise<StopReport | null> {
+  const numbers = meantInstances(parts.registry, id, isMeant).map(({ number }) => number);
+  if (timeout > 0) await parts.retirement.drain(id, numbers, timeout, order);
+  return stopWhere(parts, id, order, isMeant, reason);
+}
 
 /** Stops the instances that are meant, all at once, and says what that took; null when there were none. */
 export async function stopWhere(
-  { registry, supervisor }: { readonly registry: Registry; readonly supervisor: Supervisor },
+  { registry, supervisor }: Pick<StopParts, 'registry' | 'supervisor'>,
   id: string,
-  { actor, cause }: { readonly actor: string | null; readonly cause: number | null },
-  isMeant: (instance_id: string, number: number) => boolean,
+  { actor, cause }: StopCause,
+  isMeant: IsMeant,
   reason: 'stopped' | 'agent_stopped' = 'stopped',
 ): Promise<StopReport | null> {
-  const meant = runningInstances(registry.get(id)).filter(({ process, number }) =>
-    isMeant(process?.instance_id ?? '', number),
-  );
-  const stops = meant.map(({ number }) => {
+  const stops = meantInstances(registry, id, isMeant).map(({ number }) => {
     const { stop } = registry.specOf(id, number);
     return supervisor.stop(id, number, stop, { reason, actor, cause });
   });
   return summary(await Promise.all(stops));
+}
+
+function meantInstances(registry: Registry, id: string, isMeant: IsMeant) {
+  return runningInstances(registry.get(id)).filter(({ process, number }) =>
+    isMeant(process?.instance_id ?? '', number),
+  );
 }
 
 /** What several stops at the same time took together. */

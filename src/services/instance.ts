@@ -49,6 +49,12 @@ export interface Restarts {
 
 export const noRestarts: Restarts = { count: 0, streak: 0, recent: [] };
 
+interface Draining {
+  readonly until: number;
+  readonly spread: number;
+  readonly is_leaving: boolean;
+}
+
 /** One of the processes of a service, or the place of one. */
 export interface Instance {
   /** From 1. */
@@ -68,6 +74,11 @@ export interface Instance {
   readonly last_probe: string | null;
   readonly last_exit: LastExit | null;
   readonly restarts: Restarts;
+  /**
+   * Of one that is to go: from when on, in milliseconds since the epoch, connections that are still open are closed, and over
+   * how many milliseconds; and whether its place goes with it. Null: it is to stay.
+   */
+  readonly draining: Draining | null;
   /** When it is started again, in milliseconds since the epoch; null when that is not planned. */
   readonly retry_at: number | null;
   /** The id of the event that last changed it: the cause of the next one. */
@@ -87,6 +98,7 @@ export function newInstance(number: number, state: 'stopped' | 'pending' = 'stop
     last_probe: null,
     last_exit: null,
     restarts: noRestarts,
+    draining: null,
     retry_at: null,
     last_event: null,
   };
@@ -130,6 +142,7 @@ export function instanceStatus(instance: Instance): InstanceStatus {
 
 function sentence({ state, process, last_exit, readiness, liveness, has_logged_ready }: Instance): string {
   if (process === null) return last_exit?.message ?? 'It has not been started yet';
+  if (state === 'draining') return 'It finishes what it has, and then ends';
   if (state !== 'running') return `It is ${state}`;
   if (liveness === 'unhealthy') return 'It runs, but its liveness probe fails';
   if (readiness === 'unhealthy') return 'It runs, but its readiness probe fails';

@@ -4,6 +4,7 @@ import { DavitError } from '../lib/errors.ts';
 /**
  * What can happen to an instance. How a process that is gone leaves it: `ended` for good, `completed` its task, `backed_off`
  * until its next restart, `gave_up` on restarts, or `waits` for what it depends on. `rests`: nothing is to follow any more.
+ * One that is to `drain` gets nothing new, and ends when it has finished what it has, unless it is to `readmit` new work.
  */
 export type LifecycleEvent =
   | 'start'
@@ -11,6 +12,8 @@ export type LifecycleEvent =
   | 'stop'
   | 'pause'
   | 'resume'
+  | 'drain'
+  | 'readmit'
   | 'ended'
   | 'completed'
   | 'backed_off'
@@ -39,8 +42,9 @@ const transitions: Readonly<Record<InstanceState, Transitions>> = {
   failed: begins,
   completed: begins,
   starting: { ...ends, started: 'running', stop: 'stopping' },
-  running: { ...ends, stop: 'stopping', pause: 'paused' },
+  running: { ...ends, stop: 'stopping', pause: 'paused', drain: 'draining' },
   paused: { ...ends, stop: 'stopping', resume: 'running' },
+  draining: { ...ends, stop: 'stopping', readmit: 'running' },
   // A stop that did not come to its end is made again, by the same agent or the next one.
   stopping: { ...ends, stop: 'stopping' },
 };

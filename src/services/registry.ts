@@ -7,7 +7,7 @@ import { KeyedLock } from '../lib/keyed_lock.ts';
 import { closestName } from '../lib/validation.ts';
 import { type Instance, instanceStatus, newInstance } from './instance.ts';
 import { type LifecycleEvent, nextState } from './lifecycle.ts';
-import { type Service, statusOf, wantedInstances } from './service.ts';
+import { type Service, statusOf, stayingInstances, wantedInstances } from './service.ts';
 import { hideValues } from './spec.ts';
 import { needsRestart } from './spec_changes.ts';
 import type { ServiceStore, StoredRelease } from './store.ts';
@@ -92,11 +92,11 @@ export class Registry {
   /** Throws `instance_not_found`. */
   instance(id: string, number: number): Instance {
     const { instances } = this.get(id);
-    const found = instances[number - 1];
+    const found = instances.find((each) => each.number === number);
     if (found !== undefined) return found;
     throw new DavitError(
       'instance_not_found',
-      `service "${id}" has no instance ${number}: it has ${instances.length}`,
+      `service "${id}" has no instance ${number}: it has ${instances.map((each) => each.number).join(', ')}`,
     );
   }
 
@@ -150,7 +150,7 @@ export class Registry {
       runs: 0,
       scale: null,
       declared_in: null,
-      instances: instancesUpTo([], spec.instances, 'stopped'),
+      instances: instancesUpTo([], spec.instances),
       under_way: null,
     };
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));
@@ -240,7 +240,7 @@ export class Registry {
     const service = this.get(id);
     const instance = this.instance(id, number);
     const begun: Instance = { ...instance, ...change, run, state: nextState(instance.state, 'start') };
-    this.#replace({ ...service, runs: run, instances: service.instances.with(number - 1, begun) });
+    this.#replace({ ...service, runs: run, instances: withInstance(service.instances, begun) });
   }
 
   /** Changes facts of an instance that can be found out again after a power cut. */
@@ -248,14 +248,43 @@ export class Registry {
     return this.#replaceInstance(id, { ...this.instance(id, number), ...change });
   }
 
-  /**
-   * Makes or removes places for instances, so that there are `count`; those that are removed have no process, and those that
-   * are made are in `state`.
-   */
-  resize(id: string, count: number, state: 'stopped' | 'pending' = 'stopped'): Service {
+  /** Makes the places of a service those from 1 to `count`; those that are removed have no process. */
+  renumber(id: string, count: number): Service {
     const service = this.get(id);
-    if (service.instances.length === count) return service;
-    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count, state) });
+    const numbers = service.instances.map(({ number }) => number);
+    if (numbers.length === count && Math.max(...numbers) === count) return service;
+    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count) });
+  }
+
+  /** Makes or removes places, so that `count` of them stay; only those without a process can go, the highest numbers first. */
+  fitPlaces(id: string, count: number): void {
+    const staying = stayingInstances(this.get(id));
+    this.addPlaces(id, count - staying.length);
+    const spare = staying.filter(({ process }) => process === null).map(({ number }) => number);
+    this.removePlaces(id, spare.toReversed().slice(0, Math.max(0, staying.length - count)));
+  }
+
+  /** Makes so many places more, with the lowest numbers that are free. Returns these. */
+  addPlaces(id: string, count: number, state: 'stopped' | 'pending' = 'stopped'): readonly number[] {
+    const service = this.get(id);
+    const taken = new Set(service.instances.map(({ number }) => number));
+    if (count <= 0) return [];
+    const free = Array.from({ length: taken.size + count }, (_, index) => index + 1)
+      .filter((number) => !taken.has(number))
+      .slice(0, count);
+    const added = free.map((number) => newInstance(number, state));
+    const instances = [...service.instances, ...added].sort((a, b) => a.number - b.number);
+    this.#replace({ ...service, instances });
+    return free;
+  }
+
+  /** Removes places that have no process. */
+  removePlaces(id: string, numbers: readonly number[]): void {
+    const service = this.get(id);
+    const instances = service.instances.filter(
+      ({ number, process }) => process !== null || !numbers.includes(number),
+    );
+    if (instances.length < service.instances.length) this.#replace({ ...service, instances });
   }
 
   remove(id: string): void {
@@ -291,7 +320,7 @@ export class Registry {
 
   #replaceInstance(id: string, instance: Instance): Instance {
     const service = this.get(id);
-    this.#replace({ ...service, instances: service.instances.with(instance.number - 1, instance) });
+    this.#replace({ ...service, instances: withInstance(service.instances, instance) });
     return instance;
   }
 
@@ -324,12 +353,13 @@ export class Registry {
   }
 }
 
-function instancesUpTo(
-  present: readonly Instance[],
-  count: number,
-  state: 'stopped' | 'pending',
-): Instance[] {
-  return Array.from({ length: count }, (_, index) => present[index] ?? newInstance(index + 1, state));
+function instancesUpTo(present: readonly Instance[], count: number): Instance[] {
+  const known = new Map(present.map((instance) => [instance.number, instance]));
+  return Array.from({ length: count }, (_, index) => known.get(index + 1) ?? newInstance(index + 1));
+}
+
+function withInstance(instances: readonly Instance[], changed: Instance): Instance[] {
+  return instances.map((instance) => (instance.number === changed.number ? changed : instance));
 }
 
 function newRelease(release: number, spec: Spec, reason: Release['reason'], actor: string): StoredRelease {

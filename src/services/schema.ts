@@ -112,4 +112,20 @@ export const migrations: readonly string[] = [
      total_ms REAL NOT NULL
    ) STRICT;
    CREATE INDEX health_runs_by_service ON health_runs (service, id)`,
+  // Instances drain, a replacement has a strategy, and deployments are kept.
+  `UPDATE services SET record = json_set(record, '$.instances',
+     (SELECT json_group_array(json_set(value, '$.draining', NULL)) FROM json_each(record, '$.instances')));
+   UPDATE services SET record = json_set(record, '$.under_way.strategy', 'recreate',
+     '$.under_way.places', json('[]'), '$.under_way.shares', NULL, '$.under_way.deployment', NULL)
+     WHERE json_type(record, '$.under_way') = 'object';
+   CREATE TABLE deployments (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     service TEXT NOT NULL,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX deployments_by_service ON deployments (service, id);
+   CREATE TABLE rules (
+     id TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   ) STRICT`,
 ];

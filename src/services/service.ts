@@ -1,12 +1,28 @@
 import type { InstanceState, ServiceState, ServiceStatus } from '../contract/answers.ts';
+import type { Rollout } from '../contract/rollout.ts';
 import type { Spec } from '../contract/spec.ts';
 import { type Instance, isReady, pidOf } from './instance.ts';
+
+export type RolloutStrategy = NonNullable<Rollout['strategy']>;
+
+/** The part of the requests that a release gets, by weight. */
+export interface Share {
+  readonly release: number;
+  readonly weight: number;
+}
 
 /** The replacement of what runs by a release that is under way: written down before anything is touched. */
 export interface UnderWay {
   readonly release: number;
   /** How many instances of it are to run. */
   readonly instances: number;
+  readonly strategy: RolloutStrategy;
+  /** The numbers of the instances of the new release, or of what runs anew. */
+  readonly places: readonly number[];
+  /** What share of the requests each release gets meanwhile; null: all instances are alike. */
+  readonly shares: readonly Share[] | null;
+  /** The id of the deployment that this is; null: it is none. */
+  readonly deployment: number | null;
   /** What ran before it, and as which instances; null when nothing did. */
   readonly before: {
     readonly release: number;
@@ -39,7 +55,7 @@ export interface Service {
   readonly scale: number | null;
   /** The name of the declaration that it comes from; null: of none. */
   readonly declared_in: string | null;
-  /** By number, without gaps. */
+  /** By number, which may leave gaps. */
   readonly instances: readonly Instance[];
   readonly under_way: UnderWay | null;
 }
@@ -59,6 +75,7 @@ const precedence: readonly InstanceState[] = [
   'running',
   'starting',
   'paused',
+  'draining',
   'stopping',
   'backoff',
   'pending',
@@ -66,6 +83,11 @@ const precedence: readonly InstanceState[] = [
   'stopped',
   'completed',
 ];
+
+/** Those whose places stay, whether they have a process or not. */
+export function stayingInstances({ instances }: Service): readonly Instance[] {
+  return instances.filter(({ draining }) => draining?.is_leaving !== true);
+}
 
 /** The state of a service: that of its instance which tells most. */
 export function stateOf({ instances, wanted }: Service, spec: Spec): ServiceState {
@@ -81,7 +103,7 @@ export function statusOf(
   { next_run, restart_required }: { readonly next_run: Date | null; readonly restart_required: boolean },
 ): ServiceStatus {
   const running = runningInstances(service);
-  const [first] = running;
+  const first = running.find(({ draining }) => draining === null) ?? running[0];
   const status = stateOf(service, current);
   const facts = {
     release: service.current_release,
@@ -89,7 +111,7 @@ export function statusOf(
     restart_required,
     instances: {
       wanted: wantedInstances(service, current),
-      running: running.length,
+      running: running.filter(({ draining }) => draining === null).length,
       ready: service.instances.filter(isReady).length,
     },
     restarts: service.instances.reduce((sum, { restarts }) => sum + restarts.count, 0),

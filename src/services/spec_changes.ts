@@ -30,6 +30,7 @@ const unnoticed: ReadonlySet<string> = new Set([
   'tags',
   'routes',
   'routing',
+  'sealed',
 ] satisfies (keyof Spec)[]);
 
 /** Whether what runs as `before` says must be started anew to be as `after` says. */

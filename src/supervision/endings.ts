@@ -143,6 +143,7 @@ export class Endings {
 
   #stepAfter(ended: EndedInstance, uptime: number | null): NextStep {
     const { service, number, exit, stopping } = ended;
+    if (this.#parts.registry.instance(service, number).draining !== null) return rests;
     if (stopping?.reason === 'dependency') return { next: 'waits' };
     if (stopping !== null && stopping.reason !== 'unhealthy') return rests;
     if (ended.isOnTrial && exit.reason === 'start_failed') return rests;
@@ -163,16 +164,19 @@ export class Endings {
   #apply(service: string, number: number, last_exit: LastExit, step: NextStep, event: number): void {
     const { registry } = this.#parts;
     const last_event = this.#record(service, number, step, event);
+    const { draining } = registry.instance(service, number);
     registry.advance(service, number, endEvents[step.next], {
       process: null,
       readiness: null,
       liveness: null,
       has_logged_ready: null,
+      draining: null,
       last_exit,
       last_event,
       retry_at: 'retry_at' in step ? step.retry_at : null,
       ...('restarts' in step && { restarts: step.restarts }),
     });
+    if (draining?.is_leaving) registry.removePlaces(service, [number]);
   }
 
   /** Says what follows, where that is not just the end. Returns the id of the last event. */

@@ -62,7 +62,7 @@ export class Reconciler {
   restartUnhealthy(id: string, number: number, cause: number): void {
     const { registry, supervisor } = this.#parts;
     this.#inItsTurn(id, async () => {
-      const instance = registry.find(id)?.instances[number - 1];
+      const instance = registry.find(id)?.instances.find((each) => each.number === number);
       // By now it may be another one, or well again.
       const isUp = instance?.state === 'running' || instance?.state === 'starting';
       if (!isUp || instance.liveness !== 'unhealthy' || this.#isClosed) return;
@@ -83,6 +83,21 @@ export class Reconciler {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     if (service === null || service.wanted === 'stopped' || service.under_way !== null) return;
+    await this.#startDue(service, (at) => this.#lookAt(id, at));
+  }
+
+  /**
+   * Starts what is due of a service whose release is being replaced, each by the release that it is of. Callers hold the
+   * service's lock.
+   */
+  async restartDue(id: string): Promise<void> {
+    const service = this.#parts.registry.find(id);
+    if (service !== null && !this.#isClosed) await this.#startDue(service, () => {});
+  }
+
+  /** @param onLater told when the next one is due, in milliseconds since the epoch */
+  async #startDue(service: Service, onLater: (at: number) => void): Promise<void> {
+    const { id } = service;
     const waiting = service.instances.filter(waitsForStart);
     const { restart } = this.#parts.registry.spec(id);
     // Looked at once: what is not due now must be looked at later, whatever time it is by then.
@@ -90,16 +105,17 @@ export class Reconciler {
     const isDue = ({ retry_at }: Instance) => retry_at === null || isOver(retry_at, restart, now);
     const due = waiting.filter(isDue);
     const later = waiting.flatMap((instance) => (isDue(instance) ? [] : (instance.retry_at ?? [])));
-    if (later.length > 0) this.#lookAt(id, Math.min(...later));
+    if (later.length > 0) onLater(Math.min(...later));
     await Promise.all(due.map((instance) => this.#startIfItCan(service, instance)));
   }
 
   async #startIfItCan(
-    { id, current_release }: Service,
+    { id, current_release, under_way }: Service,
     { number, state, last_event }: Instance,
   ): Promise<void> {
     const { registry, supervisor, dependencies } = this.#parts;
-    const spec = registry.spec(id);
+    const release = under_way?.places.includes(number) ? under_way.release : current_release;
+    const spec = release === current_release ? registry.spec(id) : registry.release(id, release).spec;
     const ignores = state !== 'pending' && spec.on_dependency_failure === 'ignore';
     const unmet = ignores ? [] : dependencies.unmet(id);
     if (unmet.length > 0) return this.#noteWait(id, number, unmet);
@@ -107,7 +123,7 @@ export class Reconciler {
     await supervisor.restart({
       service: id,
       number,
-      release: current_release,
+      release,
       spec,
       actor: null,
       cause,

@@ -21,6 +21,7 @@ import {
   type FoundInstance,
   type RunningInstance,
   type StopOrder,
+  type Stopping,
   sweepTimeout,
   type Trigger,
 } from './running_instance.ts';
@@ -71,6 +72,8 @@ export class Supervisor {
   readonly #endings: Endings;
   readonly #trials: Trials;
   readonly #instances = new Map<string, RunningInstance>();
+  /** The stops that are under way: who asks for another one gets the same. */
+  readonly #stops = new Map<RunningInstance, Promise<StopReport>>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -130,6 +133,8 @@ export class Supervisor {
   async stop(service: string, number: number, stop: Spec['stop'], order: StopOrder): Promise<StopReport> {
     const { registry, events, runtime } = this.#options;
     const instance = this.#instance(service, number);
+    const underWay = this.#stops.get(instance);
+    if (underWay !== undefined) return underWay;
     const pid = pidOf(instance.facts);
     const { last_event } = registry.instance(service, number);
     const event = events.record({
@@ -145,9 +150,16 @@ export class Supervisor {
     registry.advance(service, number, 'stop', { last_event: event.id });
     const limits = { signal: stop.signal, timeout_ms: milliseconds(stop.timeout) };
     instance.stopping = { ...order, report: runtime.stop(instance.tree, limits) };
-    const report = await instance.stopping.report;
+    const stopped = this.#stopped(instance, instance.stopping);
+    this.#stops.set(instance, stopped);
+    return stopped.finally(() => this.#stops.delete(instance));
+  }
+
+  async #stopped(instance: RunningInstance, stopping: Stopping): Promise<StopReport> {
+    const report = await stopping.report;
     failPoint('stop.emptied');
     if (report.survivors.includes(instance.facts.pid)) {
+      const pid = pidOf(instance.facts);
       throw new DavitError(
         'internal',
         `process ${pid} could not be ended: the system does not let go of it yet`,

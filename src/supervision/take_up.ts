@@ -43,7 +43,13 @@ interface LeftInstance {
 const tellTimeout = 1_000;
 
 /** The states in which an instance has a process. */
-const withProcess: ReadonlySet<Instance['state']> = new Set(['starting', 'running', 'paused', 'stopping']);
+const withProcess: ReadonlySet<Instance['state']> = new Set([
+  'starting',
+  'running',
+  'paused',
+  'draining',
+  'stopping',
+]);
 
 /**
  * Takes up what an earlier agent left. What takes longer, as a stop that it was in, has its turn first among the operations
@@ -103,7 +109,8 @@ export class TakeUp {
     // Another release than the current one runs only while it replaces that.
     const before = { release: current_release, instance_ids: [] };
     const order = { release, instances: service.instances.length, actor: 'agent', cause: null };
-    const lost = { ...order, before, is_deployment: true, was_resumed: false };
+    const how = { strategy: 'recreate', places: [instance.number], shares: null, deployment: null } as const;
+    const lost = { ...order, ...how, before, is_deployment: true, was_resumed: false };
     if (withProcess.has(instance.state)) registry.advance(id, instance.number, 'ended', { process: null });
     registry.begin(id, instance.number, Math.max(service.runs, output.lastRun(id)), { process });
     if (under_way === null && release !== current_release) registry.update(id, { under_way: lost });

@@ -109,7 +109,7 @@ export class Why {
     const isMany = instances.wanted > 1;
     const counted = isMany ? `, ${instances.running} of ${instances.wanted} instances run` : '';
     if (instance === null || !isMany) return `${id} is ${status}${counted}. ${message}`;
-    const shown = registry.instances(id).instances[instance - 1];
+    const shown = registry.instances(id).instances.find((each) => each.instance === instance);
     return `${id} is ${status}${counted}. Instance ${instance} is ${shown?.status}: ${shown?.message}`;
   }
 
@@ -171,6 +171,7 @@ function rankOf(instance: Instance): number {
     stopping: 4,
     starting: 5,
     paused: 7,
+    draining: well,
     stopped: well,
     completed: well,
   } as const;

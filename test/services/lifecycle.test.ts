@@ -14,8 +14,9 @@ const possible: Readonly<Record<InstanceState, readonly LifecycleEvent[]>> = {
   failed: begins,
   completed: begins,
   starting: [...ends, 'started', 'stop'],
-  running: [...ends, 'stop', 'pause'],
+  running: [...ends, 'stop', 'pause', 'drain'],
   paused: [...ends, 'stop', 'resume'],
+  draining: [...ends, 'stop', 'readmit'],
   stopping: [...ends, 'stop'],
 };
 
@@ -25,6 +26,8 @@ const follows: Readonly<Record<LifecycleEvent, InstanceState>> = {
   stop: 'stopping',
   pause: 'paused',
   resume: 'running',
+  drain: 'draining',
+  readmit: 'running',
   ended: 'stopped',
   completed: 'completed',
   backed_off: 'backoff',

@@ -1,0 +1,140 @@
+import { DavitError } from '../lib/errors.ts';
+import type { DeploymentHistory } from '../services/deployment_history.ts';
+import type { EventLog } from '../services/event_log.ts';
+import type { UnderWay } from '../services/service.ts';
+import { Abandonment, Interruption, type Steering } from './course.ts';
+
+interface RunningDeploymentsParts {
+  readonly events: EventLog;
+  readonly history: DeploymentHistory;
+}
+
+interface Running {
+  readonly deployment: number | null;
+  readonly release: number;
+  readonly cancel: AbortController;
+  readonly promote: () => void;
+}
+
+/** The replacements that are under way, and those that wait for their turn: watched, cancelled, promoted. */
+export class RunningDeployments {
+  readonly #parts: RunningDeploymentsParts;
+  readonly #running = new Map<string, Running>();
+  readonly #interrupted = new AbortController();
+  /** By deployment: who is told that it has got to where it waits for somebody. */
+  readonly #onWaiting = new Map<number, () => void>();
+
+  constructor(parts: RunningDeploymentsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Notes a deployment that waits for its turn. Returns its id.
+   * @param supersedes whether those of the service that wait already are not wanted any more
+   */
+  add(service: string, actor: string, supersedes: boolean): number {
+    const { history } = this.#parts;
+    const earlier = history.open(service).filter(({ status }) => status === 'waiting');
+    const id = history.add({ service, actor });
+    if (supersedes)
+      for (const other of earlier)
+        this.#endWaiting(other.id, service, 'superseded', `deployment ${id} took its place`, actor);
+    return id;
+  }
+
+  /** Throws why a deployment whose turn has come is not wanted any more. */
+  requireWanted(service: string, deployment: number): void {
+    const { status, cause } = this.#parts.history.get(service, deployment);
+    if (status === 'superseded') throw new DavitError('deployment_superseded', `not begun: ${cause}`);
+    if (status === 'cancelled') throw new DavitError('deployment_cancelled', `not begun: ${cause}`);
+  }
+
+  /** Resolves when a deployment waits for somebody to promote it. */
+  waitsForPromotion(deployment: number): Promise<void> {
+    return new Promise((resolve) => this.#onWaiting.set(deployment, resolve));
+  }
+
+  /** Runs a replacement that can be steered, and notes how it goes. */
+  async run<T>(
+    service: string,
+    { deployment, release, actor, cause }: Pick<UnderWay, 'deployment' | 'release' | 'actor' | 'cause'>,
+    work: (steering: Steering) => Promise<T>,
+  ): Promise<T> {
+    const { events, history } = this.#parts;
+    const cancel = new AbortController();
+    const { promise: promoted, resolve: promote } = Promise.withResolvers<void>();
+    this.#running.set(service, { deployment, release, cancel, promote });
+    const step: Steering['step'] = (message, status = 'running') => {
+      events.record({ type: 'deployment.progressed', service, release, actor, cause, message });
+      if (deployment === null) return;
+      history.addStep(deployment, message);
+      history.update(deployment, { status: status === 'running' ? 'running' : 'baking' });
+      if (status === 'baking_until_promoted') this.#onWaiting.get(deployment)?.();
+    };
+    try {
+      return await work({ cancelled: cancel.signal, interrupted: this.#interrupted.signal, promoted, step });
+    } finally {
+      this.#running.delete(service);
+      if (deployment !== null) this.#onWaiting.delete(deployment);
+    }
+  }
+
+  /** Throws `deployment_not_found`, or `state_conflict` where it is over. */
+  cancel(service: string, deployment: number, actor: string): void {
+    const { history, events } = this.#parts;
+    const { status } = history.get(service, deployment);
+    if (status === 'waiting') {
+      this.#endWaiting(deployment, service, 'cancelled', `it was cancelled by ${actor}`, actor);
+      return;
+    }
+    const { release, cancel } = this.#require(service, deployment);
+    const message = `The deployment of release ${release} is cancelled`;
+    events.record({ type: 'deployment.cancelled', service, release, actor, message });
+    cancel.abort(new DavitError('deployment_cancelled', `the deployment was cancelled by ${actor}`));
+  }
+
+  /** Ends the comparing. Throws `deployment_not_found`, or `state_conflict` where nothing is compared. */
+  promote(service: string, deployment: number, actor: string): void {
+    const { history, events } = this.#parts;
+    const { release, promote } = this.#require(service, deployment);
+    if (history.get(service, deployment).status !== 'baking')
+      throw new DavitError('state_conflict', `deployment ${deployment} has not got so far yet`);
+    const message = `Release ${release} is promoted`;
+    events.record({ type: 'deployment.promoted', service, release, actor, message });
+    history.addStep(deployment, message);
+    promote();
+  }
+
+  /** Ends what is under way of a service that is to be stopped, and what waits. */
+  abandon(service: string, actor: string): void {
+    for (const { id, status } of this.#parts.history.open(service))
+      if (status === 'waiting')
+        this.#endWaiting(id, service, 'cancelled', `the service was stopped by ${actor}`, actor);
+    this.#running.get(service)?.cancel.abort(new Abandonment(actor));
+  }
+
+  /** The agent ends: what compares leaves that to the next one. */
+  interrupt(): void {
+    this.#interrupted.abort(new Interruption());
+  }
+
+  #require(service: string, deployment: number): Running {
+    const { status } = this.#parts.history.get(service, deployment);
+    const running = this.#running.get(service);
+    if (running?.deployment === deployment) return running;
+    throw new DavitError('state_conflict', `deployment ${deployment} is not under way: it is ${status}`);
+  }
+
+  #endWaiting(
+    id: number,
+    service: string,
+    status: 'cancelled' | 'superseded',
+    cause: string,
+    actor: string,
+  ): void {
+    const { history, events } = this.#parts;
+    history.end(id, status, cause);
+    const message = `Deployment ${id} was not begun: ${cause}`;
+    events.record({ type: `deployment.${status}`, service, actor, message });
+  }
+}

@@ -1,0 +1,135 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Deployment } from '../contract/deployments.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
+
+/** How many deployments of a service are kept, and how many steps of one. */
+const keptDeployments = 200;
+const keptSteps = 500;
+
+/** What a deployment is when it is asked for. */
+type NewDeployment = Pick<Deployment, 'service' | 'actor'>;
+/** What becomes known of it. */
+export type DeploymentChange = Partial<
+  Pick<
+    Deployment,
+    'status' | 'release' | 'previous_release' | 'strategy' | 'cause' | 'started_at' | 'ended_at'
+  >
+>;
+
+/** The deployments of each service, in SQLite. What cannot be written is told, and keeps no deployment from going on. */
+export class DeploymentHistory {
+  readonly #onProblem: (message: string) => void;
+  readonly #statements;
+  /** Those that are not over. */
+  readonly #open = new Map<number, Deployment>();
+  #lastId: number;
+
+  constructor(database: DatabaseSync, onProblem: (message: string) => void) {
+    this.#onProblem = onProblem;
+    const prepare = (sql: string) => database.prepare(sql);
+    this.#statements = {
+      save: prepare(
+        'INSERT INTO deployments (id, service, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record',
+      ),
+      list: prepare('SELECT record FROM deployments WHERE service = ? ORDER BY id DESC LIMIT ?'),
+      find: prepare('SELECT record FROM deployments WHERE service = ? AND id = ?'),
+      prune: prepare(
+        `DELETE FROM deployments WHERE service = :service AND id <= coalesce(
+           (SELECT id FROM deployments WHERE service = :service ORDER BY id DESC LIMIT 1 OFFSET ${keptDeployments}), 0)`,
+      ),
+      forget: prepare('DELETE FROM deployments WHERE service = ?'),
+    };
+    const row = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'deployments'").get();
+    this.#lastId = Number(row?.['seq'] ?? 0);
+    for (const { record } of database.prepare('SELECT record FROM deployments').all()) {
+      const known = JSON.parse(String(record)) as Deployment;
+      if (known.ended_at === null) this.#open.set(known.id, known);
+    }
+  }
+
+  /** Notes one that waits for its turn. Returns its id. */
+  add({ service, actor }: NewDeployment): number {
+    const id = ++this.#lastId;
+    this.#keep({
+      id,
+      service,
+      actor,
+      status: 'waiting',
+      release: null,
+      previous_release: null,
+      strategy: null,
+      steps: [],
+      cause: null,
+      created_at: new Date().toISOString(),
+      started_at: null,
+      ended_at: null,
+    });
+    this.#write(() => this.#statements.prune.run({ service }));
+    return id;
+  }
+
+  update(id: number, change: DeploymentChange): void {
+    const known = this.#open.get(id);
+    if (known !== undefined) this.#keep({ ...known, ...change });
+  }
+
+  addStep(id: number, message: string): void {
+    const known = this.#open.get(id);
+    if (known === undefined) return;
+    const step = { time: new Date().toISOString(), message };
+    this.#keep({ ...known, steps: [...known.steps, step].slice(-keptSteps) });
+  }
+
+  /** Notes how one ended. */
+  end(id: number, status: Deployment['status'], cause: string | null): void {
+    this.update(id, { status, cause, ended_at: new Date().toISOString() });
+  }
+
+  /** Those of a service that are not over, oldest first. */
+  open(service: string): readonly Deployment[] {
+    return [...this.#open.values()].filter((each) => each.service === service);
+  }
+
+  /** Notes the end of those that an earlier agent left, but for those that are taken up. */
+  endLost(isTakenUp: (id: number) => boolean): void {
+    for (const { id, status } of [...this.#open.values()]) {
+      if (isTakenUp(id)) continue;
+      if (status === 'waiting') this.end(id, 'cancelled', 'the agent ended before its turn came');
+      else this.end(id, 'failed', 'the agent ended in the midst of it');
+    }
+  }
+
+  /** The newest first. */
+  list(service: string, limit: number): Deployment[] {
+    return this.#statements.list
+      .all(service, limit)
+      .map(({ record }) => JSON.parse(String(record)) as Deployment);
+  }
+
+  /** Throws `deployment_not_found`. */
+  get(service: string, id: number): Deployment {
+    const row = this.#statements.find.get(service, id);
+    if (row !== undefined) return JSON.parse(String(row['record'])) as Deployment;
+    throw new DavitError('deployment_not_found', `service "${service}" has no deployment ${id}`);
+  }
+
+  forget(service: string): void {
+    for (const { id } of this.open(service)) this.#open.delete(id);
+    this.#write(() => this.#statements.forget.run(service));
+  }
+
+  #keep(deployment: Deployment): void {
+    const { id, service, ended_at } = deployment;
+    if (ended_at === null) this.#open.set(id, deployment);
+    else this.#open.delete(id);
+    this.#write(() => this.#statements.save.run(id, service, JSON.stringify(deployment)));
+  }
+
+  #write(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#onProblem(`a deployment cannot be noted: ${errorMessage(error)}`);
+    }
+  }
+}
