@@ -14,7 +14,9 @@ import { createRequestAudit } from './http/audit.ts';
 import { AuditLog } from './http/audit_log.ts';
 import { batchHandler } from './http/batch_handler.ts';
 import { configHandlers } from './http/config_handlers.ts';
+import { connectionHandlers } from './http/connection_handlers.ts';
 import { declarationHandlers } from './http/declaration_handlers.ts';
+import { deploymentHandlers } from './http/deployment_handlers.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
 import { healthHandler } from './http/health_handlers.ts';
@@ -27,6 +29,7 @@ import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
 import type { Principal } from './http/permission.ts';
 import { processHandlers } from './http/process_handlers.ts';
+import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
 import { whyHandler } from './http/why_handler.ts';
@@ -115,10 +118,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       agent: agentHandlers(facts),
       processes: processHandlers(services.trees, orphans),
       configs: configHandlers(services.configs),
+      deployments: deploymentHandlers(registry, operations, services.deployments),
       instances: instanceHandlers(registry, operations),
       runs: runHandlers(registry, services.runs),
       health: healthHandler(registry, services.monitor, services.healthHistory),
       why: whyHandler(services.why),
+      rules: ruleHandlers(services.traffic, events),
+      connections: connectionHandlers({ traffic: services.traffic, registry, events, streams }),
       keys: keyHandlers(keys, events),
       batch: batchHandler(operations),
       declarations: declarationHandlers(services.declarations),
@@ -154,6 +160,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       (next, { changed }) =>
         () => {
           current = next;
+          if (changed.includes('router')) services.traffic.reload();
           // What was set by hand stays until the file says something else than before.
           if (changed.includes('log_level')) log.level = next.log_level;
           // Whoever came by a token or from a network may not be allowed any more; they ask again.

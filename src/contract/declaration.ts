@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { operationResult } from './answers.ts';
 import { errorStatus } from './error_codes.ts';
-import { isSet } from './requests.ts';
+import { isSet } from './query.ts';
 import { serviceId } from './scalars.ts';
 import { spec, specFields, specPatch } from './spec.ts';
 

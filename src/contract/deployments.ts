@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { flag, wholeNumber } from './query.ts';
 import { serviceId, time } from './scalars.ts';
 
 /**
@@ -36,4 +37,14 @@ export const deploymentList = z.object({ deployments: z.array(deployment) }).met
 export const deploymentPath = z.strictObject({
   id: serviceId,
   deployment: z.string().regex(/^[1-9]\d{0,14}$/, 'must be the number of a deployment'),
+});
+
+export const deploymentsQuery = z.strictObject({
+  limit: wholeNumber(1, 200).optional().describe('Default 20, the newest; 200 of each service are kept.'),
+});
+
+export const deployQuery = z.strictObject({
+  supersede: flag
+    .optional()
+    .describe('Whether deployments of the service that wait for their turn are not wanted any more.'),
 });

@@ -2,17 +2,21 @@ import type { z } from 'zod';
 import * as answers from './answers.ts';
 import * as configs from './configs.ts';
 import * as declaration from './declaration.ts';
+import * as deployments from './deployments.ts';
 import type { ErrorCode } from './error_codes.ts';
 import { serviceHealth } from './health.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
+import * as ruleRequests from './rule_requests.ts';
+import { rule } from './rules.ts';
 import { taskRunList } from './runs.ts';
+import * as traffic from './traffic.ts';
 import { why } from './why.ts';
 
 /** What one operation of the API takes and gives. */
 export interface Operation {
   readonly summary: string;
-  readonly tag: 'pipeline' | 'services' | 'logs' | 'agent' | 'access';
+  readonly tag: 'pipeline' | 'services' | 'routing' | 'logs' | 'agent' | 'access';
   readonly path?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
@@ -34,11 +38,17 @@ const onService = { tag: 'services', path: requests.servicePath } as const;
 const failedDeploy = [
   'spawn_failed',
   'exited_early',
+  'not_ready',
+  'release_worse',
+  'deployment_superseded',
+  'deployment_cancelled',
   'not_supported',
   'storage_unavailable',
   'shutting_down',
 ] as const;
 
+const onDeployment = { tag: 'services', path: deployments.deploymentPath } as const;
+const deploymentErrors = ['service_not_found', 'deployment_not_found'] as const;
 const onConfig = { tag: 'services', path: configs.configPath } as const;
 const configErrors = [
   'service_not_found',
@@ -54,12 +64,16 @@ const failedReplacement = [
   ...failedDeploy.filter((code) => code !== 'storage_unavailable'),
 ] as const;
 
+const onRule = { tag: 'routing', path: ruleRequests.rulePath } as const;
+const ruleErrors = ['rule_not_found', 'state_conflict', 'storage_unavailable', 'shutting_down'] as const;
+
 const operationTable = {
   health: { summary: 'Whether the agent answers', tag: 'agent', answer: answers.health, errors: [] },
 
   deployService: {
     ...onService,
     summary: 'Make a new release and replace what runs by it',
+    query: deployments.deployQuery,
     body: requests.deployService,
     answer: operationResult,
     errors: failedDeploy,
@@ -272,6 +286,33 @@ const operationTable = {
     // The answer shows what differs, and a configuration may hold secrets.
     secret: true,
   },
+  listDeployments: {
+    ...onService,
+    summary: 'The deployments of a service, newest first',
+    query: deployments.deploymentsQuery,
+    answer: deployments.deploymentList,
+    errors: ['service_not_found'],
+  },
+  showDeployment: {
+    ...onDeployment,
+    summary: 'One deployment with its steps',
+    answer: deployments.deployment,
+    errors: deploymentErrors,
+  },
+  cancelDeployment: {
+    ...onDeployment,
+    summary: 'End a deployment that waits or is under way; what served before serves again',
+    body: requests.emptyBody,
+    answer: deployments.deployment,
+    errors: [...deploymentErrors, 'state_conflict', 'shutting_down'],
+  },
+  promoteDeployment: {
+    ...onDeployment,
+    summary: 'End the comparing of a deployment: its release gets all requests',
+    body: requests.emptyBody,
+    answer: deployments.deployment,
+    errors: [...deploymentErrors, 'state_conflict', 'shutting_down'],
+  },
   batch: {
     tag: 'services',
     summary: 'Several operations at once, with an outcome for each',
@@ -297,6 +338,99 @@ const operationTable = {
     yaml: true,
     answer: declaration.applied,
     errors: ['plan_outdated', 'state_conflict', 'apply_failed', 'shutting_down'],
+  },
+
+  listRules: {
+    tag: 'routing',
+    summary: 'Every rule, also those that routes of services make',
+    answer: ruleRequests.ruleList,
+    errors: [],
+  },
+  createRule: {
+    tag: 'routing',
+    summary: 'Make a rule, which holds from then on',
+    body: ruleRequests.createRule,
+    answer: rule,
+    success: 201,
+    errors: ['rule_exists', 'state_conflict', 'storage_unavailable', 'shutting_down'],
+  },
+  orderRules: {
+    tag: 'routing',
+    summary: 'Give rules priorities by which they come in this order',
+    body: ruleRequests.orderRules,
+    answer: ruleRequests.ruleList,
+    errors: ruleErrors,
+  },
+  testRule: {
+    tag: 'routing',
+    summary: 'Which rule and which instance a request would get, and why',
+    body: ruleRequests.testRule,
+    answer: ruleRequests.ruleTest,
+    errors: [],
+  },
+  showRule: { ...onRule, summary: 'One rule', answer: rule, errors: ['rule_not_found'] },
+  replaceRule: {
+    ...onRule,
+    summary: 'Make another rule of one',
+    body: ruleRequests.replaceRule,
+    answer: rule,
+    errors: ruleErrors,
+  },
+  deleteRule: { ...onRule, summary: 'Delete a rule', answer: ruleRequests.deletedRule, errors: ruleErrors },
+  enableRule: {
+    ...onRule,
+    summary: 'Let a rule count again',
+    body: requests.emptyBody,
+    answer: rule,
+    errors: ruleErrors,
+  },
+  disableRule: {
+    ...onRule,
+    summary: 'Let a rule not count, without deleting it',
+    body: requests.emptyBody,
+    answer: rule,
+    errors: ruleErrors,
+  },
+  listConnections: {
+    tag: 'routing',
+    summary: 'The connections that clients have open with the routers, or a stream of what changes',
+    query: traffic.connectionsQuery,
+    answer: traffic.connectionList,
+    stream: traffic.connectionChange,
+    errors: ['router_unavailable'],
+  },
+  closeConnections: {
+    tag: 'routing',
+    summary: 'Close the connections that fit',
+    query: traffic.closeConnectionsQuery,
+    answer: traffic.closedConnections,
+    errors: ['router_unavailable'],
+  },
+  closeConnection: {
+    tag: 'routing',
+    path: traffic.connectionPath,
+    summary: 'Close one connection',
+    answer: traffic.closedConnections,
+    errors: ['connection_not_found', 'router_unavailable'],
+  },
+  showTraffic: {
+    tag: 'routing',
+    summary: 'What went through the routers, by service and instance',
+    answer: traffic.traffic,
+    errors: [],
+  },
+  serviceTraffic: {
+    tag: 'routing',
+    path: requests.servicePath,
+    summary: 'What went through the routers to one service',
+    answer: traffic.serviceTraffic,
+    errors: ['service_not_found'],
+  },
+  listRouters: {
+    tag: 'routing',
+    summary: 'The routers that are connected, and whether they act by the newest table',
+    answer: traffic.routerList,
+    errors: [],
   },
 
   listEvents: {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { eventType } from './answers.ts';
 import { probeKind } from './health.ts';
+import { flag, wholeNumber } from './query.ts';
 import {
   duration,
   instanceIdPattern,
@@ -16,19 +17,6 @@ import { command, specFields, specPatch } from './spec.ts';
 const moment = z
   .union([z.iso.datetime({ offset: true }), duration])
   .describe('An RFC 3339 time, or a duration such as 15m for that long ago.');
-
-const flag = z.enum(['true', 'false', '1', '0', '']).describe('true or false');
-
-/** Whether a query flag such as `?follow`, `?follow=true` or `?follow=1` is set. */
-export function isSet(value: z.infer<typeof flag> | undefined): boolean {
-  return value === 'true' || value === '1' || value === '';
-}
-
-const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
-    .refine((text) => Number(text) >= least && Number(text) <= most, `must be from ${least} to ${most}`);
 
 export const servicePath = z.strictObject({ id: serviceId });
 export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(1, 1e9) });

@@ -1,13 +1,7 @@
 import { z } from 'zod';
 import { connection, connectionFilter, instanceTraffic, trafficCounts } from './connections.ts';
+import { flag, wholeNumber } from './query.ts';
 import { serviceId } from './scalars.ts';
-
-const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
-    .refine((text) => Number(text) >= least && Number(text) <= most, `must be from ${least} to ${most}`);
-const flag = z.enum(['true', 'false', '1', '0', '']).describe('true or false');
 
 const { service, client, rule, protocol } = connectionFilter.shape;
 const selection = {

@@ -1,6 +1,6 @@
 import type { Event } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
-import { isSet } from '../contract/requests.ts';
+import { isSet } from '../contract/query.ts';
 import type { EventFilter, EventLog } from '../services/event_log.ts';
 import type { LiveStreams } from './live_streams.ts';
 import { allows, type Principal } from './permission.ts';

@@ -1,11 +1,14 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
 import type { configHandlers } from './config_handlers.ts';
+import type { connectionHandlers } from './connection_handlers.ts';
 import type { declarationHandlers } from './declaration_handlers.ts';
+import type { deploymentHandlers } from './deployment_handlers.ts';
 import type { instanceHandlers } from './instance_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
 import type { processHandlers } from './process_handlers.ts';
 import type { Handler } from './route.ts';
+import type { ruleHandlers } from './rule_handlers.ts';
 import type { runHandlers } from './run_handlers.ts';
 import type { serviceHandlers } from './service_handlers.ts';
 
@@ -15,11 +18,14 @@ export interface Handlers {
   readonly agent: ReturnType<typeof agentHandlers>;
   readonly processes: ReturnType<typeof processHandlers>;
   readonly configs: ReturnType<typeof configHandlers>;
+  readonly deployments: ReturnType<typeof deploymentHandlers>;
   readonly instances: ReturnType<typeof instanceHandlers>;
   readonly runs: ReturnType<typeof runHandlers>;
   readonly why: Handler<(typeof contract)['whyService']>;
   readonly declarations: ReturnType<typeof declarationHandlers>;
   readonly health: Handler<(typeof contract)['serviceHealth']>;
+  readonly rules: ReturnType<typeof ruleHandlers>;
+  readonly connections: ReturnType<typeof connectionHandlers>;
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;

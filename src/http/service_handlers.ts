@@ -1,4 +1,5 @@
 import type { operations as contract } from '../contract/operations.ts';
+import { isSet } from '../contract/query.ts';
 import type { Operations } from '../deploy/operations.ts';
 import type { Registry } from '../services/registry.ts';
 import { allows, refusal } from './permission.ts';
@@ -27,7 +28,8 @@ export function serviceHandlers(registry: Registry, operations: Operations) {
     },
     update: ({ path, body, principal }) => operations.update(path.id, body, principal.actor),
     delete: ({ path, principal }) => operations.delete(path.id, principal.actor),
-    deploy: ({ path, body, principal }) => operations.deploy(path.id, body, principal.actor),
+    deploy: ({ path, query, body, principal }) =>
+      operations.deploy(path.id, body, principal.actor, isSet(query.supersede)),
     restart: ({ path, body, principal }) => {
       // A command is what the scope deploy is about, whatever the call is named.
       if (body.command !== undefined && !allows(principal, 'deploy', path.id)) {

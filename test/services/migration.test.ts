@@ -20,7 +20,7 @@ const common = { created_at: 1, current_release: 2, last_release: 3, runs: 4 };
 const first = { release: 1, before: null, actor: 'key:a', is_deployment: true, was_resumed: false };
 const next = { ...first, release: 3, before: { release: 2, instance_id: 'instance' } };
 
-/** Services as the version before wrote them. */
+/** Services as the first version wrote them. */
 const before = {
   running: { ...common, wanted: 'running', state: 'running', process, under_way: null, last_exit: null },
   stopped: { ...common, wanted: 'stopped', state: 'stopped', process: null, under_way: null, last_exit },
@@ -28,20 +28,28 @@ const before = {
   first: { ...common, wanted: 'stopped', state: 'stopped', process: null, under_way: first, last_exit: null },
 } as const;
 
+const rollout = {
+  instances: 1,
+  cause: null,
+  strategy: 'recreate',
+  places: [],
+  shares: null,
+  deployment: null,
+} as const;
 const underWayNow = {
   running: null,
   stopped: null,
-  replaced: { ...next, before: { release: 2, instance_ids: ['instance'] }, instances: 1, cause: null },
-  first: { ...first, instances: 1, cause: null },
+  replaced: { ...next, ...rollout, before: { release: 2, instance_ids: ['instance'] } },
+  first: { ...first, ...rollout },
 } as const;
 
-test('services of the version before have one instance, and nothing that is known of them is lost', () => {
+test('services of the first version have one instance, and nothing that is known of them is lost', () => {
   const database = new DatabaseSync(':memory:');
-  const [initial = '', instances = ''] = migrations;
+  const [initial = '', ...later] = migrations;
   database.exec(initial);
   const insert = database.prepare('INSERT INTO services (id, record) VALUES (?, ?)');
   for (const [id, record] of Object.entries(before)) insert.run(id, JSON.stringify({ id, ...record }));
-  database.exec(instances);
+  for (const migration of later) database.exec(migration);
   const found = new ServiceStore(database, () => {}).services();
   assert.deepEqual(found.map(({ id }) => id).sort(), Object.keys(before).sort());
   for (const service of found) {

@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection, ConnectionFilter } from '../contract/connections.ts';
+import type { operations as contract } from '../contract/operations.ts';
+import { isSet } from '../contract/query.ts';
+import { DavitError } from '../lib/errors.ts';
+import type { EventLog } from '../services/event_log.ts';
+import type { Registry } from '../services/registry.ts';
+import type { RouterTraffic } from '../traffic/traffic.ts';
+import { sumOf } from '../traffic/traffic_counts.ts';
+import type { LiveStreams, StreamEvent } from './live_streams.ts';
+import { allows, type Principal, refusal } from './permission.ts';
+import { type Handler, streamed } from './route.ts';
+
+type Contract = typeof contract;
+
+interface ConnectionHandlerOptions {
+  readonly traffic: RouterTraffic;
+  readonly registry: Registry;
+  readonly events: EventLog;
+  readonly streams: LiveStreams;
+}
+
+/** How many connections are given when nobody says. */
+const defaultLimit = 1_000;
+/** How often a stream of connections says what has changed, in milliseconds. */
+const streamInterval = 1_000;
+
+/** What the routes on connections and on what goes through the routers call. */
+export function connectionHandlers({ traffic, registry, events, streams }: ConnectionHandlerOptions) {
+  const { connections, facts } = traffic;
+  const record = (service: string | undefined, principal: Principal, closed: number) => {
+    if (closed === 0) return;
+    const message = `${closed} ${closed === 1 ? 'connection is' : 'connections are'} closed`;
+    events.record({
+      type: 'connection.closed',
+      ...(service && { service }),
+      actor: principal.actor,
+      message,
+    });
+  };
+
+  return {
+    list: async ({ query: { limit, follow, ...selection }, principal, response }) => {
+      const filter = readFilter(selection);
+      const isWanted = (connection: Connection) => maySee(principal, connection) && fits(connection, filter);
+      if (isSet(follow)) {
+        await streams.send(response, principal, (signal) =>
+          changes(async () => (await connections.all()).filter(isWanted), signal),
+        );
+        return streamed;
+      }
+      const found = await connections.list(filter);
+      const visible = found.connections.filter(isWanted);
+      const hidden = found.connections.length - visible.length;
+      const total = hidden === 0 ? found.total : visible.length;
+      return { connections: visible.slice(0, Number(limit ?? defaultLimit)), total };
+    },
+
+    close: async ({ query: { all, ...selection }, principal }) => {
+      const filter = readFilter(selection);
+      if (Object.keys(filter).length === 0 && !isSet(all))
+        throw new DavitError('invalid_request', 'say which connections are meant, or all=true');
+      const { service } = filter;
+      if (service !== undefined && !allows(principal, 'operate', service))
+        throw refusal(principal, 'operate', service);
+      const closed = await closeFitting(filter, principal);
+      record(service, principal, closed);
+      return { closed };
+    },
+
+    closeOne: async ({ path: { connection_id: id }, principal }) => {
+      const [found] = (await connections.list({ ids: [id] })).connections;
+      if (found === undefined || !maySee(principal, found))
+        throw new DavitError('connection_not_found', `there is no connection ${id}`);
+      if (!allows(principal, 'operate', found.service)) throw refusal(principal, 'operate', found.service);
+      const closed = await connections.close({ ids: [id] });
+      record(found.service ?? undefined, principal, closed);
+      return { closed };
+    },
+
+    traffic: ({ principal }) => {
+      const ids = facts.known.filter((id) => allows(principal, 'read', id) && registry.find(id) !== null);
+      const services = ids.map((id) => facts.service(id));
+      return { total: sumOf(services.map(({ total }) => total)), services };
+    },
+
+    ofService: ({ path }) => {
+      registry.get(path.id);
+      return facts.service(path.id);
+    },
+
+    routers: () => traffic.list(),
+  } satisfies {
+    list: Handler<Contract['listConnections']>;
+    close: Handler<Contract['closeConnections']>;
+    closeOne: Handler<Contract['closeConnection']>;
+    traffic: Handler<Contract['showTraffic']>;
+    ofService: Handler<Contract['serviceTraffic']>;
+    routers: Handler<Contract['listRouters']>;
+  };
+
+  /** Who may not act on everything closes those of the services on which they may. */
+  async function closeFitting(filter: ConnectionFilter, principal: Principal): Promise<number> {
+    if (filter.service !== undefined || allows(principal, 'operate', null)) return connections.close(filter);
+    const found = await connections.list(filter);
+    const own = found.connections.filter(({ service }) => allows(principal, 'operate', service));
+    return connections.closeEach(own.map(({ id }) => id));
+  }
+}
+
+/** A connection that leads nowhere is shown to those who may see the whole agent. */
+function maySee(principal: Principal, { service }: Connection): boolean {
+  return allows(principal, 'read', service);
+}
+
+type Selection = Omit<ConnectionFilter, 'ids' | 'instance' | 'release'> & {
+  readonly instance?: string | undefined;
+  readonly release?: string | undefined;
+};
+
+/** Without what is left out. */
+function readFilter({ instance, release, ...rest }: Selection): ConnectionFilter {
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  return {
+    ...Object.fromEntries(given),
+    ...(instance !== undefined && { instance: Number(instance) }),
+    ...(release !== undefined && { release: Number(release) }),
+  };
+}
+
+function fits(connection: Connection, filter: ConnectionFilter): boolean {
+  return Object.entries(filter).every(([name, wanted]) => connection[name as keyof Connection] === wanted);
+}
+
+/** What is there at first, as opened, and then what changes, until `signal` ends it. */
+async function* changes(look: () => Promise<Connection[]>, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+  let known = new Map<string, Connection>();
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    // Routers that are gone for a moment come back.
+    const found = await look().catch((error) => {
+      if (isFirst) throw error;
+      return [...known.values()];
+    });
+    const now = new Map(found.map((connection) => [connection.id, connection]));
+    for (const [id, connection] of now) {
+      const before = known.get(id);
+      if (before === undefined) yield { event: 'opened', id, data: connection };
+      else if (isOther(before, connection)) yield { event: 'changed', id, data: connection };
+    }
+    for (const [id, connection] of known) if (!now.has(id)) yield { event: 'closed', id, data: connection };
+    known = now;
+    await sleep(streamInterval, undefined, { signal, ref: false }).catch(() => {});
+  }
+}
+
+function isOther(before: Connection, now: Connection): boolean {
+  return (Object.keys(now) as (keyof Connection)[]).some((name) => before[name] !== now[name]);
+}
