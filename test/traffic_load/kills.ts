@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { untilGone } from '../helpers/system.ts';
+import type { Load } from './load.ts';
+import { clientPorts } from './proc.ts';
+import type { Stage } from './stage.ts';
+import { until } from './until.ts';
+
+/** SIGKILL to the agent, and the next one: nobody notices either. */
+export async function killAgent(stage: Stage, load: Load): Promise<void> {
+  const before = { routers: stage.routerPids(), service: stage.servicePids() };
+  await stage.killAgent();
+  await load.http.versions();
+  await load.webSockets.allEcho();
+  await stage.startAgent();
+  await load.http.versions();
+  await load.webSockets.allEcho();
+  load.assertNothingFailed();
+  assert.deepEqual({ routers: stage.routerPids(), service: stage.servicePids() }, before);
+}
+
+/** SIGKILL to one of the routers: its own connections break, those of the other do not, and another one takes its place. */
+export async function killRouter(stage: Stage, load: Load): Promise<void> {
+  const [killed = 0, other = 0] = stage.routerPids();
+  await bothCarry(stage, load);
+  const own = clientPorts(killed, stage.port);
+  const others = load.webSockets.connections.filter(({ port }) => !own.has(port ?? 0));
+  process.kill(killed, 'SIGKILL');
+  await untilGone(killed);
+  await load.webSockets.allEcho();
+  await load.http.versions();
+  await stage.routersAreUp();
+  assert.ok(stage.routerPids().includes(other));
+  const foreign = {
+    http: load.http.takeFailures().filter(({ exchange: { port } }) => !own.has(port ?? 0)),
+    webSockets: load.webSockets.takeFailures().filter(({ port }) => !own.has(port ?? 0)),
+  };
+  assert.deepEqual(foreign, { http: [], webSockets: [] });
+  const still = new Set(load.webSockets.connections.map(({ port }) => port));
+  assert.deepEqual(
+    others.filter(({ port }) => !still.has(port)),
+    [],
+  );
+}
+
+/** SIGKILL to an instance: what was under way on it breaks, and nothing else does. */
+export async function killInstance(stage: Stage, load: Load): Promise<void> {
+  const [killed = 0] = stage.servicePids();
+  const others = load.webSockets.connections.filter(({ pid }) => pid !== killed);
+  process.kill(killed, 'SIGKILL');
+  const open = new Set(load.http.open);
+  await untilGone(killed);
+  await load.webSockets.allEcho();
+  await load.http.versions();
+  await stage.isWhole();
+  const foreign = {
+    http: load.http.takeFailures().filter(({ exchange }) => !open.has(exchange)),
+    webSockets: load.webSockets.takeFailures().filter(({ pid }) => pid !== killed),
+  };
+  assert.deepEqual(foreign, { http: [], webSockets: [] });
+  const still = new Set(load.webSockets.connections.map(({ port }) => port));
+  assert.deepEqual(
+    others.filter(({ port }) => !still.has(port)),
+    [],
+  );
+}
+
+/** Each router has connections, or its end would prove nothing. */
+async function bothCarry(stage: Stage, load: Load): Promise<void> {
+  await load.webSockets.allEcho();
+  await until('both routers have connections', () =>
+    stage.routerPids().every((pid) => clientPorts(pid, stage.port).size > 0),
+  );
+}
