@@ -61,3 +61,16 @@ export function stateText(terminal: Terminal, state: string): string {
   };
   return Object.hasOwn(styles, state) ? terminal.style(styles[state as ServiceState], state) : state;
 }
+
+/** How long something took, or takes so far; '-': it has not begun. */
+export function tookText({
+  started_at,
+  ended_at,
+}: {
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+}): string {
+  if (started_at === null) return '-';
+  const milliseconds = (ended_at === null ? Date.now() : Date.parse(ended_at)) - Date.parse(started_at);
+  return milliseconds >= 0 && milliseconds < 1_000 ? `${milliseconds}ms` : age(milliseconds);
+}

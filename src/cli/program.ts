@@ -8,6 +8,7 @@ import { addCompletion } from './completion.ts';
 import { addConfigs } from './configs.ts';
 import { addContexts } from './contexts.ts';
 import { addDeploy } from './deploy.ts';
+import { addCancel, addDeployments, addPromote } from './deployments.ts';
 import { addDoctor } from './doctor.ts';
 import { addEvents } from './events.ts';
 import { exitCode } from './exit_codes.ts';
@@ -136,6 +137,8 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addLifecycle(program, act);
   addScale(program, act);
   addRollback(program, act);
+  addCancel(program, act);
+  addPromote(program, act);
   addSignal(program, act);
   addDelete(program, act);
   addConfigs(program, act);
@@ -152,6 +155,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addHealth(program, act);
   addLogs(program, act);
   addReleases(program, act);
+  addDeployments(program, act);
   addRuns(program, act);
   addEvents(program, act);
   addAudit(program, act);

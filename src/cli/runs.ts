@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RunOutcome, TaskRun, TaskRunList } from '../contract/runs.ts';
 import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
-import { age, moment } from './format.ts';
+import { moment, tookText } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, table } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -45,12 +45,6 @@ async function listRuns(
     run.times > 1 ? `${run.times} times, the last one: ${run.message}` : run.message,
   ]);
   terminal.print(table(columns, rows, terminal.columns));
-}
-
-function tookText({ started_at, ended_at }: TaskRun): string {
-  if (started_at === null) return '-';
-  const milliseconds = (ended_at === null ? Date.now() : Date.parse(ended_at)) - Date.parse(started_at);
-  return milliseconds >= 0 && milliseconds < 1_000 ? `${milliseconds}ms` : age(milliseconds);
 }
 
 function outcomeText(terminal: Terminal, outcome: string): string {
