@@ -19,6 +19,8 @@ type StateCheck = Pick<AgentCheck, 'state_version' | 'services' | 'releases'>;
  */
 export function checkAgent(config: Config): AgentCheck {
   if (config.tls !== null) readCertificate(config.tls);
+  const { certificates = [], min_version = 'TLSv1.2' } = config.router ?? {};
+  for (const files of certificates) readCertificate({ ...files, client_ca_file: null, min_version });
   const { data, stop_services } = config;
   const next_state_version = migrations.length;
   return { version, commit, data, stop_services, next_state_version, ...checkState(data) };

@@ -1,9 +1,10 @@
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { createAgent } from './agent.ts';
 import { checkAgent } from './agent_check.ts';
 import { runCli } from './cli/program.ts';
 import { type ConfigFlags, configFile, loadConfig } from './config/load.ts';
 import { watchConfig } from './config/watch.ts';
+import { Router } from './router/router.ts';
 
 /** A copy: each look into the environment itself asks the system. */
 const environment = { ...process.env };
@@ -19,23 +20,13 @@ async function runAgent(flags: ConfigFlags): Promise<void> {
   const onChange = () => void agent.reload(load);
   using watch = file === undefined ? null : watchConfig({ file, interval: configInterval, onChange });
   const config = load();
-  const log = pino(
-    {
-      level: config.log_level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (level) => ({ level }) },
-    },
-    // What was logged before a crash must be there after it.
-    pino.destination({ fd: 2, sync: true }),
-  );
+  const log = createLog(config.log_level);
   const agent = createAgent({ config, environment, log });
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a fault inside the agent ends it; services run on');
     process.exit(1);
   });
-  const { promise: ended, resolve: end } = Promise.withResolvers<NodeJS.Signals>();
-  process.once('SIGTERM', end).once('SIGINT', end);
+  const ended = endingSignal();
   process.on('SIGHUP', () => {
     watch?.taken();
     void agent.reload(load);
@@ -45,6 +36,41 @@ async function runAgent(flags: ConfigFlags): Promise<void> {
   await agent.stop();
 }
 
+/** Runs a router until a signal ends it. */
+async function runRouter({ directory }: { readonly directory: string }): Promise<void> {
+  const log = createLog('info');
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a fault inside the router ends it; another one takes its place');
+    process.exit(1);
+  });
+  const router = new Router({ directory, log });
+  const ended = endingSignal();
+  router.start();
+  log.info(`ending on ${await ended}`);
+  await router.stop();
+  log.info('ended');
+}
+
+function createLog(level: string): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (name) => ({ level: name }) },
+    },
+    // What was logged before a crash must be there after it.
+    pino.destination({ fd: 2, sync: true }),
+  );
+}
+
+/** Resolves with the first signal that asks this process to end. */
+function endingSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  process.once('SIGTERM', resolve).once('SIGINT', resolve);
+  return promise;
+}
+
 async function main(): Promise<void> {
   process.exitCode = await runCli(process.argv.slice(2), {
     environment,
@@ -52,6 +78,7 @@ async function main(): Promise<void> {
     out: process.stdout,
     err: process.stderr,
     runAgent,
+    runRouter,
     checkConfig: (flags) => loadConfig(flags, environment),
     checkAgent: (flags) => checkAgent(loadConfig(flags, environment)),
   });

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { configName } from '../contract/config_file.ts';
 import { keyPath, orphanPath } from '../contract/requests.ts';
+import { rulePath } from '../contract/rule_requests.ts';
 import {
   duration,
   serviceGlob,
@@ -9,6 +10,7 @@ import {
   signalNames,
   size,
 } from '../contract/scalars.ts';
+import { connectionId } from '../contract/traffic.ts';
 import { closestName } from '../lib/validation.ts';
 
 /** The id of a service. It becomes part of a path, so that nothing else may pass. */
@@ -38,6 +40,21 @@ export function configArgument(value: string): string {
 /** The id of an instance, which becomes part of a path too. */
 export function instanceArgument(value: string): string {
   return checked(orphanPath.shape.instance_id, value);
+}
+
+/** The id of a rule, which becomes part of a path too. */
+export function ruleArgument(value: string): string {
+  return checked(rulePath.shape.rule_id, value);
+}
+
+/** One id of a rule more of several. */
+export function ruleArguments(value: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), ruleArgument(value)];
+}
+
+/** The id of a connection, which becomes part of a path too. */
+export function connectionArgument(value: string): string {
+  return checked(connectionId, value);
 }
 
 export function durationArgument(value: string): string {

@@ -56,8 +56,8 @@ export class AgentClient {
     return this.#ask({ method: 'PUT', path, body }, this.#timeout ?? changeTimeout);
   }
 
-  delete<Answer>(path: string): Promise<Answer> {
-    return this.#ask({ method: 'DELETE', path }, this.#timeout ?? changeTimeout);
+  delete<Answer>(path: string, query: Query = {}): Promise<Answer> {
+    return this.#ask({ method: 'DELETE', path, query }, this.#timeout ?? changeTimeout);
   }
 
   /** The body of a stream of server-sent events, from after the event with that id. */

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,10 +14,11 @@ import type {
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { configArgument, serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
+import { editorOf, runEditor } from './editor.ts';
 import { moment } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, table } from './table.ts';
-import type { Environment, Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 import { safeText } from './text.ts';
 
 interface PutOptions {
@@ -260,27 +260,6 @@ function absent(error: unknown): null {
     / is not there yet: /.test(error.message);
   if (isThatFile) return null;
   throw error;
-}
-
-function editorOf(environment: Environment): string {
-  return environment['VISUAL'] || environment['EDITOR'] || 'vi';
-}
-
-/** The editor may be a command with flags, such as `code --wait`. */
-function runEditor(editor: string, file: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const failed = (how: string) =>
-    reject(
-      new DavitError('usage', `the editor "${editor}" ${how}; nothing was changed (set EDITOR to another)`),
-    );
-  const child = spawn(`${editor} "$DAVIT_EDIT_FILE"`, {
-    shell: true,
-    stdio: 'inherit',
-    env: { ...process.env, DAVIT_EDIT_FILE: file },
-  });
-  child.once('error', (error) => failed(`cannot be run: ${errorMessage(error)}`));
-  child.once('exit', (code, signal) => (code === 0 ? resolve() : failed(`ended with ${code ?? signal}`)));
-  return promise;
 }
 
 /** Throws `usage` when it cannot be read, or is no text. */

@@ -39,6 +39,19 @@ export function moment(time: string): string {
   return time.replace(/\.\d+/, '');
 }
 
+const sizes = [
+  ['GB', 1e9],
+  ['MB', 1e6],
+  ['KB', 1e3],
+] as const;
+
+/** `512B`, `1.5KB`, `71MB`, in powers of 1,000. */
+export function sizeText(bytes: number): string {
+  const [unit, size] = sizes.find(([, least]) => bytes >= least) ?? ['B', 1];
+  const count = bytes / size;
+  return `${unit === 'B' || count >= 10 ? Math.round(count) : count.toFixed(1)}${unit}`;
+}
+
 /** A command as one would type it. */
 export function commandText(command: Command): string {
   return typeof command === 'string' ? command : joinWords(command);

@@ -6,6 +6,7 @@ import { addAudit } from './audit.ts';
 import { type Act, commandFrame } from './command.ts';
 import { addCompletion } from './completion.ts';
 import { addConfigs } from './configs.ts';
+import { addConnections } from './connections.ts';
 import { addContexts } from './contexts.ts';
 import { addDeploy } from './deploy.ts';
 import { addCancel, addDeployments, addPromote } from './deployments.ts';
@@ -25,17 +26,20 @@ import { addOrphans } from './orphans.ts';
 import { addPlan } from './plan.ts';
 import { addPs } from './processes.ts';
 import { addReleases, addRollback } from './releases.ts';
+import { addRouter, type RouterActions } from './router_command.ts';
+import { addRules } from './rules.ts';
 import { addRuns } from './runs.ts';
 import { addScale } from './scale.ts';
 import { addStatus } from './status.ts';
 import { addSystemd } from './systemd.ts';
 import { type Environment, type Streams, Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
+import { addTraffic } from './traffic.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addWhy } from './why.ts';
 
 /** Everything the command line touches outside of itself. */
-export interface CliOptions extends AgentActions, Streams {
+export interface CliOptions extends AgentActions, RouterActions, Streams {
   readonly environment: Environment;
 }
 
@@ -50,7 +54,7 @@ const targetFlags = ['url', 'context', 'keyFile', 'caFile', 'certFile', 'certKey
 /** What `davit upgrade` finds out by itself: it is for the agent that a unit of this host runs. */
 const targetOfUnit = ['url', 'context', 'data'];
 /** Commands that ask no agent; a flag that names one would be ignored, so it is refused. */
-const withoutAgent = ['agent', 'check', 'token', 'systemd', 'completion', 'version', 'schema'];
+const withoutAgent = ['agent', 'router', 'check', 'token', 'systemd', 'completion', 'version', 'schema'];
 
 const afterHelp = `
 The agent of this host is found by itself, and its admin key too where you may
@@ -131,7 +135,7 @@ function addCommonOptions(program: Command): void {
     .option('--json', 'print what the agent answers, as JSON');
 }
 
-function addCommands(program: Command, act: Act, actions: AgentActions): void {
+function addCommands(program: Command, act: Act, actions: AgentActions & RouterActions): void {
   program.commandsGroup('Services:');
   addDeploy(program, act);
   addLifecycle(program, act);
@@ -147,6 +151,10 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   addApply(program, act);
   addExport(program, act);
   addSchema(program, act);
+  program.commandsGroup('Requests to services:');
+  addRules(program, act);
+  addConnections(program, act);
+  addTraffic(program, act);
   program.commandsGroup('What is and what was:');
   addStatus(program, act);
   addWhy(program, act);
@@ -166,6 +174,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions): void {
   program.commandsGroup('The agent:');
   addAgent(program, act, actions);
   addConfig(program, act, actions);
+  addRouter(program, actions);
   addInfo(program, act);
   addLogLevel(program, act);
   addOrphans(program, act);

@@ -44,8 +44,7 @@ function tableInstance(instance: Instance, { tagsOf, readyAt }: ServiceView): Ta
     port,
     tags: [...new Set([...tagsOf(number), `release:${release}`, `instance:${number}`])],
     ready_at: readyAt(instance_id, started_at),
-    // One that stays although it was to go finishes what it has like any other.
-    draining: state === 'draining' ? (draining ?? { until: 0, spread: 0 }) : null,
+    draining: state === 'draining' ? draining : null,
   };
 }
 

@@ -1,9 +1,11 @@
 import type { AgentActions } from '../../src/cli/agent_command.ts';
+import type { RouterActions } from '../../src/cli/router_command.ts';
 
 /** In place of the agent: says what it would have been called with. */
-export function stubs(out: NodeJS.WritableStream): AgentActions {
+export function stubs(out: NodeJS.WritableStream): AgentActions & RouterActions {
   return {
     runAgent: async (flags) => void out.write(JSON.stringify(flags)),
+    runRouter: async (flags) => void out.write(JSON.stringify(flags)),
     checkConfig: (flags) => flags,
     checkAgent: ({ data = '/data' }) => ({
       version: '1.0.0',

@@ -46,6 +46,21 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'post /api/v1/plan': { scope: 'deploy', on: 'some' },
   'post /api/v1/apply': { scope: 'deploy', on: 'some' },
   'post /api/v1/batch': { scope: 'operate', on: 'some' },
+  'get /api/v1/rules': { scope: 'read', on: 'some' },
+  'post /api/v1/rules': { scope: 'deploy', on: 'some' },
+  'put /api/v1/rules/order': { scope: 'deploy', on: 'some' },
+  'post /api/v1/rules/test': { scope: 'read', on: 'some' },
+  'get /api/v1/rules/{rule_id}': { scope: 'read', on: 'some' },
+  'put /api/v1/rules/{rule_id}': { scope: 'deploy', on: 'some' },
+  'delete /api/v1/rules/{rule_id}': { scope: 'deploy', on: 'some' },
+  'post /api/v1/rules/{rule_id}/enable': { scope: 'deploy', on: 'some' },
+  'post /api/v1/rules/{rule_id}/disable': { scope: 'deploy', on: 'some' },
+  'get /api/v1/connections': { scope: 'read', on: 'some' },
+  'delete /api/v1/connections': { scope: 'operate', on: 'some' },
+  'delete /api/v1/connections/{connection_id}': { scope: 'operate', on: 'some' },
+  'get /api/v1/traffic': { scope: 'read', on: 'some' },
+  'get /api/v1/services/{id}/traffic': { scope: 'read', on: 'service' },
+  'get /api/v1/routers': { scope: 'read', on: 'some' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
   'put /api/v1/agent/log_level': { scope: 'admin', on: 'agent' },
@@ -90,6 +105,8 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{id}', service)
     .replace('{release}', '1')
     .replace('{key_id}', 'nosuchkey')
+    .replace('{rule_id}', 'nosuchrule')
+    .replace('{connection_id}', 'a-1')
     .replace('{name}', 'app')
     .replace('{version}', '1')
     .replace('{instance}', '1')
