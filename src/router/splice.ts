@@ -60,6 +60,8 @@ export class Splice {
     const isToRead = ofBackend.length === 0 || this.receive(ofBackend);
     if (isToRead) backend.resume();
     if (ofClient.length === 0 || backend.write(ofClient)) client.resume();
+    // With nothing left to read, its end may have come before anybody listened.
+    if (client.readableEnded) backend.end();
   }
 
   /** Passes on to the client what the instance has sent, and keeps nothing of `bytes`. Returns false when no more is to be read for now. */

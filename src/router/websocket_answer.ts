@@ -55,13 +55,13 @@ export function awaitAnswer(
 
 /** null: it takes more bytes to say. Interim answers before the final one (RFC 9110, section 15.2) are passed over. */
 function readAnswer(received: Buffer): HandshakeAnswer | null {
-  const start = received.latin1Slice(0, accepting.length);
+  const start = received.toString('latin1', 0, accepting.length);
   if (!accepting.startsWith(start) && !start.startsWith(interim)) return { kind: 'other', bytes: received };
   const end = received.indexOf(endOfHead);
   if (end < 0) return null;
   const rest = received.subarray(end + endOfHead.length);
   if (start !== accepting) return readAnswer(rest);
-  return { kind: 'accepts', head: received.latin1Slice(0, end + endOfHead.length), rest };
+  return { kind: 'accepts', head: received.toString('latin1', 0, end + endOfHead.length), rest };
 }
 
 /**

@@ -67,6 +67,7 @@ export class Http1WebSocketClient implements WebSocketClient {
     const fields = endToEnd(answer.rawHeaders, () => false);
     try {
       const { statusCode = 502, statusMessage = '' } = answer;
+      response.sendDate = false;
       response.writeHead(statusCode, statusMessage, ['Connection', 'close', ...fields, ...added]);
       await pipeline(answer, response);
     } catch {

@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { ClientConnection } from '../../src/router/client_connection.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
@@ -36,7 +36,7 @@ export class TestInstance implements TargetInstance {
     return () => this.listeners.delete(listener);
   }
 
-  onGone(): void {}
+  onGone(_listener: () => void): void {}
 
   drain(draining: TargetInstance['draining']): void {
     this.draining = draining;
@@ -114,7 +114,8 @@ export async function startUpgradeRouter(
 ): Promise<UpgradeRouter> {
   const open = new OpenConnections('r');
   const problems: string[] = [];
-  const held = new HeldRequests(() => 100);
+  const held = new HeldRequests();
+  held.most = 100;
   const isTrusted = () => false;
   const onProblem = (problem: string) => problems.push(problem);
   const upgrades = new Upgrades({ director: { direct }, open, held, isTrusted, onProblem });
@@ -147,7 +148,7 @@ function connectionOf(socket: Socket): ClientConnection {
 }
 
 /** Resolves with the port. */
-export async function listen(server: Pick<Server, 'listen' | 'address'>): Promise<number> {
+export async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }
