@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type AddressInfo, isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { TlsSettings } from '../config/access.ts';
+import { splitHostPort } from '../lib/addresses.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { boundConnections, connectionLimits } from './connections.ts';
 import { readCertificate, watchCertificate } from './tls.ts';
@@ -51,7 +52,7 @@ export function createListener(options: ListenerOptions): Listener {
     ? createTlsServer({ ...connectionLimits, ...read(tls), ...clientCheck(tls) }, onRequest)
     : createServer(connectionLimits, onRequest);
   boundConnections(server);
-  const { host, port } = splitAddress(listen);
+  const { host, port } = splitHostPort(listen);
   let endWatch = () => {};
 
   const reload = () => {
@@ -99,7 +100,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 /** Whether an address to listen on can be reached from this host alone. */
 export function isLoopback(listen: string): boolean {
-  const { host } = splitAddress(listen);
+  const { host } = splitHostPort(listen);
   return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
@@ -114,11 +115,6 @@ function opened(server: Server, host: string, port: number, listen: string): Pro
     });
     server.listen(port, host, resolve);
   });
-}
-
-function splitAddress(listen: string): { host: string; port: number } {
-  const colon = listen.lastIndexOf(':');
-  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) };
 }
 
 function clientCheck({ client_ca_file }: TlsSettings) {

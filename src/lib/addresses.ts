@@ -16,6 +16,12 @@ export function canonicalAddress(text: string): string | null {
     : address;
 }
 
+/** The two parts of `host:port`; an IPv6 address stands in brackets there, and without them here. */
+export function splitHostPort(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}
+
 /** Whether `text` is a network such as `10.0.0.0/8` or `2001:db8::/32`, or a single address. */
 export function isNetwork(text: string): boolean {
   return parseNetwork(text) !== null;

@@ -52,5 +52,5 @@ export function endToEnd(fields: Fields, drops: (name: string) => boolean): stri
 
 /** The fields of an answer that undici gives as it read them. */
 export function decoded(raw: readonly Buffer[]): string[] {
-  return raw.map((each) => each.latin1Slice(0, each.length));
+  return raw.map((each) => each.toString('latin1'));
 }

@@ -1,24 +1,37 @@
 import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RouterSettings } from '../contract/routing_table.ts';
+import { Arrivals } from './arrivals.ts';
+import { Certificates } from './certificates.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
+import { originOf } from './forwarding.ts';
+import { FullPath } from './full_path.ts';
+import type { HeldRequests } from './held_requests.ts';
+import { Http1 } from './http1.ts';
+import { Http2 } from './http2.ts';
+import { InstancePools } from './instance_pools.ts';
+import { Listeners } from './listeners.ts';
 import type { OpenConnections } from './open_connections.ts';
+import type { Incoming, Limits, Receiver } from './receiver.ts';
+import { viewOf } from './request_view.ts';
 import type { Director } from './target.ts';
+import type { TrustedProxies } from './trusted_proxies.ts';
 
 /** Serves what is plain on a connection by itself, and gives the rest back with the bytes that it has read and not used. */
 export interface FastPath {
   take(connection: ClientConnection, handOver: (connection: ClientConnection, head: Buffer) => void): void;
 }
 
-/** Serves the requests that ask for a WebSocket connection. */
+/** Serves the requests that ask for a WebSocket connection, whether or not they are well-formed. */
 export interface Upgrades {
   take(request: IncomingMessage, socket: Duplex, head: Buffer, connection: ClientConnection): void;
   /** The same by an extended CONNECT of HTTP/2 (RFC 8441). */
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: ClientConnection): void;
 }
 
-interface HttpFrontOptions {
+export interface HttpFrontOptions {
   readonly director: Director;
   /** Where every connection of a client is entered for as long as it is open. */
   readonly open: OpenConnections;
@@ -26,6 +39,10 @@ interface HttpFrontOptions {
   /** null: every request goes the full way. */
   readonly fastPath: FastPath | null;
   readonly ending: Ending;
+  /** Set here by the settings; the same one for the upgrades and the fast path. */
+  readonly trusted: TrustedProxies;
+  /** The same. */
+  readonly held: HeldRequests;
   /** Told in a sentence of what keeps it from serving as the settings say: a listener, a certificate. */
   readonly onProblem: (message: string) => void;
 }
@@ -36,7 +53,7 @@ export interface FrontFacts {
   readonly connections: number;
   /** Connections that the limits did not let in. */
   readonly refused: number;
-  /** Requests that no rule fits, or for which no instance was there. */
+  /** Requests that no rule fits, or for which no instance was there; without those of the fast path and the upgrades. */
   readonly unroutable: number;
   /** Where it listens now, as `host:port`; of port 0 the one that it got. */
   readonly listening: readonly string[];
@@ -49,16 +66,137 @@ export interface FrontFacts {
  * end first `ending.is_ending` becomes true, then `stopListening()`, then the connections end one by one as what is under
  * way on them does (`facts().connections` falls to 0), and at last, or when that takes too long, `close()`.
  */
-export abstract class HttpFront {
-  constructor(_options: HttpFrontOptions) {}
+export class HttpFront implements Receiver {
+  readonly #options: HttpFrontOptions;
+  readonly #listeners: Listeners;
+  readonly #certificates: Certificates;
+  readonly #arrivals: Arrivals;
+  readonly #http1: Http1;
+  readonly #http2: Http2;
+  readonly #pools = new InstancePools();
+  readonly #full_path: FullPath;
+  #limits: Limits = noLimits;
+  #unroutable = 0;
+
+  constructor(options: HttpFrontOptions) {
+    const { director, held, onProblem, trusted } = options;
+    this.#options = options;
+    this.#http1 = new Http1(this);
+    this.#http2 = new Http2(this);
+    this.#full_path = new FullPath({
+      director,
+      held,
+      pools: this.#pools,
+      onUnroutable: () => {
+        this.#unroutable += 1;
+      },
+    });
+    this.#certificates = new Certificates({
+      onProblem,
+      onFirst: (first) => this.#arrivals.setCertificate(first),
+    });
+    this.#arrivals = new Arrivals({
+      trusted,
+      certificates: this.#certificates,
+      onConnection: (connection, protocol) => this.#take(connection, protocol),
+    });
+    this.#listeners = new Listeners({
+      onConnection: (socket, settings) => this.#arrivals.take(socket as Socket, settings),
+      onProblem,
+    });
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  get ending(): Ending {
+    return this.#options.ending;
+  }
+
+  get open(): OpenConnections {
+    return this.#options.open;
+  }
+
   /**
-   * Opens and closes listeners, reads certificates, and sets the limits of connections that are new from now on. A listener
-   * that cannot be opened, or a certificate that cannot be read, is told as a problem, and tried again every few seconds.
+   * Opens and closes listeners, reads certificates, and sets the limits of what comes from now on. A listener that cannot be
+   * opened, or a certificate that cannot be read, is told as a problem, and tried again every few seconds.
    */
-  abstract apply(settings: RouterSettings): Promise<void>;
+  async apply(settings: RouterSettings): Promise<void> {
+    const { limits, trusted_proxies, listeners } = settings;
+    this.#limits = limits;
+    this.#options.trusted.apply(trusted_proxies);
+    this.#options.held.most = limits.held_requests;
+    this.#arrivals.applyLimits(limits);
+    this.#http1.applyLimits();
+    this.#certificates.apply(settings);
+    for (const { address, proxy_protocol } of listeners)
+      if (proxy_protocol && trusted_proxies.length === 0)
+        this.#options.onProblem(
+          `${address} expects the PROXY protocol, and no proxy is trusted: it takes no connections.`,
+        );
+    if (!this.ending.is_ending) await this.#listeners.apply(listeners);
+  }
+
   /** Accepts nothing new. Connections that rest are given a few seconds, as a request may be on its way. */
-  abstract stopListening(): void;
-  abstract facts(): FrontFacts;
+  stopListening(): void {
+    this.#listeners.close();
+    this.#http1.end();
+    this.#http2.end();
+  }
+
+  facts(): FrontFacts {
+    const { open, refused } = this.#arrivals;
+    return { connections: open, refused, unroutable: this.#unroutable, listening: this.#listeners.addresses };
+  }
+
   /** Ends every connection at once, also those to instances. */
-  abstract close(): Promise<void>;
+  async close(): Promise<void> {
+    this.#listeners.close();
+    this.#certificates.close();
+    this.#arrivals.close();
+    this.#http1.close();
+    this.#http2.close();
+    await this.#pools.close();
+  }
+
+  /** See `Receiver`. */
+  serve(incoming: Incoming): void {
+    const { head, connection, answer } = incoming;
+    const origin = originOf(head.fields, connection, head.authority, this.#options.trusted.includes);
+    const exchange = { ...incoming, origin, view: viewOf(head, origin) };
+    this.#full_path.serve(exchange).catch((error: unknown) => {
+      answer.breakOff();
+      this.#options.onProblem(`A request could not be served: ${String(error)}`);
+    });
+  }
+
+  /** See `Receiver`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: ClientConnection): void {
+    this.#options.upgrades.take(request, socket, head, connection);
+  }
+
+  /** See `Receiver`. */
+  upgradeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: ClientConnection): void {
+    this.#options.upgrades.takeStream(stream, headers, connection);
+  }
+
+  #take(connection: ClientConnection, protocol: 'h2' | 'http/1.1'): void {
+    const { fastPath } = this.#options;
+    if (protocol === 'h2') this.#http2.take(connection);
+    else if (fastPath === null) this.#http1.take(connection);
+    else fastPath.take(connection, (given, head) => this.#http1.take(given, head));
+  }
 }
+
+/** Until the first settings come, and nothing is listened on. */
+const noLimits: Limits = {
+  header_size: 0,
+  header_timeout: 0,
+  idle_timeout: 0,
+  body_timeout: 0,
+  body_size: null,
+  connections: 0,
+  connections_per_address: 0,
+  held_requests: 0,
+};

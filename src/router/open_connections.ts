@@ -62,8 +62,9 @@ export class OpenConnections {
     });
   }
 
-  #show(number: number, { protocol, client, started_at, describe }: OpenConnection): Connection {
-    const { last_activity, ...facts } = describe();
+  #show(number: number, connection: OpenConnection): Connection {
+    const { protocol, client, started_at } = connection;
+    const { last_activity, ...facts } = connection.describe();
     return {
       id: `${this.#router}-${number}`,
       protocol,

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http2';
+import { matchPath, withoutDots } from '../routing/path.ts';
 import { type Fields, membersOf, valuesOf } from './fields.ts';
 
 /** What stands in a request before its body, checked: every server behind this one reads it in the same way. */
@@ -10,7 +11,7 @@ export interface RequestHead {
   readonly authority: string;
   /** In lower case, without port and final dot. */
   readonly host: string;
-  /** Begins with a slash, or is `*`. */
+  /** As it came, but without dot segments; begins with a slash, or is `*`. */
   readonly path: string;
   /** Without the question mark. */
   readonly query: string;
@@ -78,12 +79,14 @@ function headOf(
     return bad('the target of the request must begin with a slash');
   const mark = local.indexOf('?');
   const path = mark === -1 ? local : local.slice(0, mark);
+  // What servers read in different ways could get around a rule that keeps clients from a path.
+  if (path !== '*' && matchPath(path) === null) return bad('the path of the request is ambiguous');
   return {
     version,
     method,
     authority,
     host: name,
-    path,
+    path: path === '*' ? path : withoutDots(path),
     query: mark === -1 ? '' : local.slice(mark + 1),
     fields,
   };

@@ -1,0 +1,154 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Answer } from './exchange.ts';
+import { valuesOf } from './fields.ts';
+import { linger } from './lingering.ts';
+
+interface Http1AnswerOptions {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Whether the connection ends after this answer; asked when it begins. */
+  readonly closes: () => boolean;
+  /** How long the client may take to read what was written, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** What may stand as reason phrase; another one is left out. */
+const reasonForm = /^[\t\x20-\x7e\x80-\xff]{0,200}$/;
+
+/** The answer to an HTTP/1 request. */
+export class Http1Answer implements Answer {
+  readonly #options: Http1AnswerOptions;
+  readonly #gone = new AbortController();
+  /** Whether the client waits to be told to send the body. */
+  awaits_continue: boolean;
+  #state: 'open' | 'begun' | 'flowing' | 'ended' = 'open';
+  #closes = false;
+  #bytes = 0;
+
+  constructor(options: Http1AnswerOptions, awaits_continue: boolean) {
+    this.#options = options;
+    this.awaits_continue = awaits_continue;
+    options.response.once('close', () => {
+      if (this.#state === 'ended') return;
+      this.#state = 'ended';
+      this.#gone.abort();
+    });
+    // What fails on the way to the client ends in its close.
+    options.response.on('error', () => {});
+  }
+
+  get has_begun(): boolean {
+    return this.#state !== 'open';
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Lets the client send the body that it holds back. */
+  goOn(): void {
+    if (!this.awaits_continue || this.has_begun) return;
+    this.awaits_continue = false;
+    this.#options.response.writeContinue();
+  }
+
+  inform(_status: number, fields: readonly string[]): void {
+    const { request, response } = this.#options;
+    const links = valuesOf(fields, 'link');
+    if (this.has_begun || request.httpVersion === '1.0' || links.length === 0) return;
+    response.writeEarlyHints({ link: links });
+  }
+
+  begin(status: number, reason: string, fields: readonly string[]): void {
+    if (this.has_begun) return;
+    const { request, response, closes } = this.#options;
+    const sent = [...fields];
+    this.#closes = closes() || (this.awaits_continue && !request.complete);
+    if (this.#closes) sent.push('Connection', 'close');
+    const is_chunked =
+      request.httpVersion === '1.1' &&
+      request.method !== 'HEAD' &&
+      valuesOf(fields, 'content-length').length === 0;
+    response.writeHead(
+      status,
+      reasonForm.test(reason) ? reason : '',
+      is_chunked ? sent : withoutTrailer(sent),
+    );
+    this.#state = 'begun';
+    // The head goes with the first bytes of the body where they are there, and alone where they are not.
+    process.nextTick(() => {
+      if (this.#state === 'begun') response.flushHeaders();
+    });
+  }
+
+  write(chunk: Buffer | string): boolean {
+    const { request, response, timeout } = this.#options;
+    if (this.#state === 'ended') return true;
+    this.#state = 'flowing';
+    this.#bytes += Buffer.byteLength(chunk);
+    const flows = response.write(chunk);
+    if (!flows) request.socket.setTimeout(timeout);
+    return flows;
+  }
+
+  onDrain(listener: () => void): void {
+    const { request, response } = this.#options;
+    response.on('drain', () => {
+      request.socket.setTimeout(0);
+      listener();
+    });
+  }
+
+  end(trailers: readonly string[]): void {
+    const { request, response } = this.#options;
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    if (trailers.length > 0 && response.chunkedEncoding) response.addTrailers(pairs(trailers));
+    if (request.complete) response.end();
+    else this.#endEarly();
+  }
+
+  breakOff(): void {
+    const { request } = this.#options;
+    this.#state = 'ended';
+    request.socket.destroy();
+  }
+
+  /** The client is still sending. */
+  #endEarly(): void {
+    const { request, response } = this.#options;
+    if (this.#closes && this.awaits_continue) {
+      response.end();
+      return;
+    }
+    if (this.#closes && !response.chunkedEncoding) {
+      // The answer is whole for the client already; to end it would close the connection.
+      linger(request, () => response.end());
+      return;
+    }
+    response.end();
+    linger(request, () => {
+      if (!request.complete) request.socket.destroy();
+    });
+  }
+}
+
+/** RFC 9110, 6.6.2: where no trailers can follow, none are announced. */
+function withoutTrailer(fields: string[]): string[] {
+  if (valuesOf(fields, 'trailer').length === 0) return fields;
+  const kept: string[] = [];
+  for (let at = 0; at < fields.length; at += 2)
+    if ((fields[at] as string).toLowerCase() !== 'trailer')
+      kept.push(fields[at] as string, fields[at + 1] as string);
+  return kept;
+}
+
+function pairs(fields: readonly string[]): [string, string][] {
+  const all: [string, string][] = [];
+  for (let at = 0; at < fields.length; at += 2) all.push([fields[at] as string, fields[at + 1] as string]);
+  return all;
+}
