@@ -43,11 +43,11 @@ export class Router {
   readonly #live: LiveTable;
   readonly #front: HttpFront;
   readonly #upgrades: Upgrades;
+  readonly #fast: FastPath;
   readonly #file: TableFile;
   readonly #link: AgentLink;
   #table: RoutingTable | null = null;
   #isReady = false;
-  #unroutable = 0;
   #lastFacts = '';
   #factsTimer: NodeJS.Timeout | undefined;
 
@@ -58,18 +58,20 @@ export class Router {
     const open = this.#open;
     const ending = this.#ending;
     const isTrusted = this.#trusted.includes;
-    const onUnroutable = () => this.#unroutable++;
     const director = new LiveTable({ onProblem, onDrained: () => this.#link.sendFacts() });
     const limits = () => this.#settings.limits;
-    const held = new HeldRequests(() => limits().held_requests);
+    const held = new HeldRequests();
     this.#live = director;
     this.#upgrades = new Upgrades({ director, open, held, isTrusted, onProblem });
+    this.#fast = new FastPath({ director, open, ending, limits, isTrusted });
     this.#front = new HttpFront({
       director,
       open,
       upgrades: this.#upgrades,
-      fastPath: new FastPath({ director, open, ending, limits, isTrusted, onUnroutable }),
+      fastPath: this.#fast,
       ending,
+      trusted: this.#trusted,
+      held,
       onProblem,
     });
     this.#file = new TableFile({ directory, onProblem });
@@ -132,7 +134,6 @@ export class Router {
     this.#table = table;
     const settings = JSON.stringify(table.settings);
     if (before !== null && JSON.stringify(before.settings) === settings) return;
-    this.#trusted.apply(table.settings.trusted_proxies);
     if (this.#ending.is_ending) return;
     const onFailure = (error: unknown) => this.#problems.tell(`the settings are not in effect: ${error}`);
     this.#front.apply(table.settings).then(() => this.#announce(), onFailure);
@@ -157,7 +158,7 @@ export class Router {
     const { refused, unroutable } = this.#front.facts();
     const rest = {
       connections: this.#open.count,
-      unroutable: unroutable + this.#upgrades.unroutable + this.#unroutable,
+      unroutable: unroutable + this.#upgrades.unroutable + this.#fast.unroutable,
       refused,
       problems: [...this.#notListening(), ...this.#problems.recent],
     };
