@@ -117,7 +117,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
       processes: processHandlers(services.trees, orphans),
-      configs: configHandlers(services.configs),
+      configs: configHandlers(services.configs, operations),
       deployments: deploymentHandlers(registry, operations, services.deployments),
       instances: instanceHandlers(registry, operations),
       runs: runHandlers(registry, services.runs),

@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { Artifacts } from './artifacts/artifacts.ts';
+import { routerProcesses, routerSettings } from './config/router.ts';
 import type { Config } from './config/schema.ts';
 import { Configs } from './configs/configs.ts';
 import { readConnections } from './declarations/connections.ts';
@@ -7,11 +10,14 @@ import { DeclarationMemory } from './declarations/memory.ts';
 import { DeclarationWatcher } from './declarations/watcher.ts';
 import { Operations } from './deploy/operations.ts';
 import { portRange } from './lib/port_range.ts';
+import { bytes } from './lib/units.ts';
 import { LogStore } from './logs/log_store.ts';
 import { hostQuota, readRetention } from './logs/retention.ts';
+import { resolveAccount } from './processes/account.ts';
 import { findControlGroupPlace } from './processes/control_group.ts';
 import { Ports } from './processes/ports.ts';
 import { Runtime } from './processes/runtime.ts';
+import { DeploymentHistory } from './services/deployment_history.ts';
 import type { EventLog } from './services/event_log.ts';
 import { HealthHistory } from './services/health_history.ts';
 import type { Instance } from './services/instance.ts';
@@ -29,6 +35,7 @@ import { Scheduler } from './supervision/scheduler.ts';
 import { Supervisor } from './supervision/supervisor.ts';
 import { TreeView } from './supervision/tree_view.ts';
 import { Why } from './supervision/why.ts';
+import { RouterTraffic } from './traffic/traffic.ts';
 
 interface ServicePlaneOptions {
   readonly database: DatabaseSync;
@@ -61,12 +68,26 @@ export function createServicePlane(options: ServicePlaneOptions) {
     environment,
     onProblem,
   });
+  const artifacts = new Artifacts({
+    registry,
+    uploads: inData('uploads'),
+    root: settings().artifacts ?? artifactsBeside(inData()),
+    agent: inData(),
+    limits: () => {
+      const { artifact_limit, artifact_unpacked_limit, artifacts_kept } = settings();
+      return { size: bytes(artifact_limit), unpacked: bytes(artifact_unpacked_limit), count: artifacts_kept };
+    },
+    ownerOf: ({ user, group }) => resolveAccount(user, group).switch_to,
+    onProblem,
+  });
   const programs = new Programs({
     agentEnvironment: environment,
     passedVariables: () => settings().pass_env,
+    artifactDirectory: (service, sha256, { switch_to }) => artifacts.directory(service, sha256, switch_to),
   });
   const runs = new RunHistory(database, onProblem);
   const healthHistory = new HealthHistory(database, onProblem);
+  const deployments = new DeploymentHistory(database, onProblem);
   events.subscribe(({ type, service }) => {
     if (type === 'service.deleted' && service !== null) healthHistory.forget(service);
   });
@@ -85,6 +106,7 @@ export function createServicePlane(options: ServicePlaneOptions) {
   const supervisor = new Supervisor({
     registry,
     runtime,
+    prepareFiles: (service, spec) => artifacts.prepare(service, spec),
     onProblem,
     events,
     output: logs,
@@ -100,17 +122,33 @@ export function createServicePlane(options: ServicePlaneOptions) {
   });
   const reconciler = new Reconciler({ registry, supervisor, events, dependencies, onProblem });
   const orphans = new Orphans({ registry, runtime, events });
+  const traffic = new RouterTraffic({
+    database,
+    registry,
+    directory: inData('router'),
+    settings: () => {
+      const { router } = settings();
+      return router && routerSettings(router);
+    },
+    onCommit,
+    onProblem,
+  });
   const operations = new Operations({
     registry,
+    traffic,
     supervisor,
     reconciler,
     dependencies,
     events,
-    forget: (service) => {
+    forget: async (service) => {
       configs.removeAll(service);
-      return logs.remove(service);
+      await artifacts.forget(service);
+      await logs.remove(service);
     },
+    requiresSealed: () => settings().require_sealed,
     refuseSecond: (service) => orphans.refuseSecond(service),
+    history: deployments,
+    onProblem,
   });
   const configs = new Configs({
     directory: inData('configs'),
@@ -119,7 +157,7 @@ export function createServicePlane(options: ServicePlaneOptions) {
     // As its first instance; a port that is yet to be chosen is not known, and 0 stands for it.
     placeOf: (service) => {
       const spec = registry.spec(service);
-      const port = spec.port === 'auto' ? (registry.instance(service, 1).port ?? 0) : spec.port;
+      const port = spec.port === 'auto' ? (registry.get(service).instances[0]?.port ?? 0) : spec.port;
       const release = registry.get(service).current_release;
       return programs.of({ service, instance: 1, release, port, spec });
     },
@@ -161,15 +199,18 @@ export function createServicePlane(options: ServicePlaneOptions) {
   let awakeUntil: Date | null = null;
   return {
     registry,
+    artifacts,
     operations,
     logs,
     orphans,
     configs,
     runs,
+    deployments,
     why,
     declarations,
     healthHistory,
     monitor: health.monitor,
+    traffic,
     trees: new TreeView(registry, runtime),
     /** What this host or this account keeps from it, in sentences. */
     limitations: runtime.limitations,
@@ -179,38 +220,58 @@ export function createServicePlane(options: ServicePlaneOptions) {
     async takeUp(): Promise<void> {
       awakeUntil = events.lastTime;
       await supervisor.takeUp();
+      traffic.listen();
       logs.keepWithinBounds();
       configs.tidy();
+      await artifacts.begin();
     },
 
     /** Brings to an end what was under way, and begins to act by itself. */
     begin(onFailure: (service: string, error: unknown) => void): void {
+      operations.begin();
       for (const { id } of registry.services()) operations.finish(id).catch((error) => onFailure(id, error));
       reconciler.begin();
       scheduler.start(awakeUntil);
       watcher.start();
+      traffic.begin({
+        wanted: () => {
+          const { router } = settings();
+          return router && { processes: routerProcesses(router), drain_timeout: router.drain_timeout };
+        },
+        keepOwn: (id, spec) => operations.keepOwn(id, spec),
+        endOwn: (id) => operations.endOwn(id),
+      });
     },
 
     /** Resolves when nothing is under way any more. */
     async idle(): Promise<void> {
+      operations.interrupt();
       await Promise.all([watcher.close(), registry.lock.idle()]);
     },
 
     /** Does nothing by itself any more. */
     rest(): void {
+      traffic.rest();
       scheduler.close();
       reconciler.close();
       health.close();
       healthHistory.close();
+      artifacts.close();
     },
 
     /** What runs stays. */
     close(): void {
+      traffic.close();
       logs.close();
       runtime.close();
       ports.close();
     },
   };
+}
+
+/** The data directory is the agent's alone, so that what other accounts run cannot stand in it. */
+function artifactsBeside(data: string): string {
+  return process.geteuid?.() === 0 ? `${data}-artifacts` : join(data, 'artifacts');
 }
 
 /** Whether a run of a task has not ended, which is also so between two attempts of one. */

@@ -18,10 +18,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   routing: ['contract', 'lib'],
   router: ['routing', 'contract', 'lib'],
   traffic: ['deploy', 'routing', 'services', 'contract', 'lib'],
+  artifacts: ['services', 'contract', 'lib'],
   configs: ['services', 'processes', 'contract', 'lib'],
   deploy: ['supervision', 'services', 'contract', 'lib'],
   declarations: ['deploy', 'supervision', 'services', 'contract', 'lib'],
   http: [
+    'artifacts',
     'configs',
     'declarations',
     'deploy',
@@ -38,6 +40,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   packaging: ['lib'],
   'app.ts': ['http', 'contract', 'lib'],
   'service_plane.ts': [
+    'artifacts',
     'configs',
     'declarations',
     'deploy',

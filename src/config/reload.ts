@@ -8,6 +8,7 @@ const startOnly: ReadonlySet<string> = new Set([
   'tls',
   'data',
   'body_limit',
+  'artifacts',
   'cgroups',
 ] satisfies (keyof Config)[]);
 

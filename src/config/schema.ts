@@ -78,7 +78,31 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whether what those files declared is deleted when it is no longer there. false: it stays.'),
-  body_limit: size.default('1MB').describe('The largest request body.'),
+  body_limit: size.default('1MB').describe('The largest request body that is no artifact.'),
+  artifacts: folder
+    .nullable()
+    .default(null)
+    .describe(
+      'Where the files of artifacts are unpacked, each service in a folder of its own. null: as root beside the data directory, in `<data>-artifacts`; else within it.',
+    ),
+  artifact_limit: size.default('1GB').describe('The largest artifact that may be uploaded.'),
+  artifact_unpacked_limit: size
+    .default('4GB')
+    .describe('How much an artifact may come to when it is unpacked.'),
+  artifacts_kept: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe(
+      'How many artifacts of each service are kept that once ran well, and as many that never did; those that run stay always.',
+    ),
+  require_sealed: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether credentials without the scope admin may deploy sealed services alone: commands then come from admins and from files on this host.',
+    ),
   router: routerField,
   ...accessFields,
 });

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { artifactReference } from './artifacts.ts';
 import { routing } from './balancing.ts';
 import { configFiles } from './config_file.ts';
 import { type MergePatch, mergePatchOf } from './merge_patch.ts';
+import { parameters, parameterValues } from './parameters.ts';
 import { dependencies, limits, restart, schedule } from './policies.ts';
 import { probe } from './probe.ts';
 import { rollout } from './rollout.ts';
@@ -29,6 +31,21 @@ const account = z
     z.int().min(0).max(4_294_967_294),
   ])
   .nullable();
+
+const artifactPlace = `\${ARTIFACT}`;
+
+const workingDirectory = z.union([
+  absolutePath,
+  z
+    .string()
+    .max(4096)
+    .refine(
+      (text) => text === artifactPlace || text.startsWith(`${artifactPlace}/`),
+      `must be an absolute path, or begin with ${artifactPlace}`,
+    )
+    .refine((text) => !text.split('/').includes('..'), 'must not hold ".."')
+    .refine((text) => !text.includes('\0'), 'must not hold a NUL character'),
+]);
 
 const environmentFiles = z.union([absolutePath, z.array(absolutePath).max(16)]);
 
@@ -67,7 +84,11 @@ const declaredSpec = z.strictObject({
     .enum(['service', 'task'])
     .default('service')
     .describe('A service is to run always; a task is to end, and has completed when it ends well.'),
-  cwd: absolutePath.default('/').describe('The working directory.'),
+  cwd: workingDirectory
+    .default('/')
+    .describe(
+      `The working directory; \`\${ARTIFACT}\` and what stands below it is that of the artifact, and so is / where there is one.`,
+    ),
   env: z
     .record(environmentName, environmentValue)
     .refine((env) => Object.keys(env).length <= 1024, 'must not hold more than 1024 variables')
@@ -151,10 +172,30 @@ const declaredSpec = z.strictObject({
     .default([])
     .describe('Which requests to the router go to the service. They hold for all of its instances.'),
   routing: routing.prefault({}),
+  artifact: artifactReference
+    .nullable()
+    .default(null)
+    .describe('The upload whose files the service runs; an upload with the deploy sets it. null: none.'),
+  sealed: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether a deploy may change nothing but the artifact and the arguments. Only an admin, and files on the host of the agent, seal and unseal.',
+    ),
+  parameters: parameters
+    .default({})
+    .describe('What a deploy may choose, and what that may be; each process gets it as `PARAMETER_<NAME>`.'),
+  arguments: parameterValues.default({}).describe('The values of parameters. They are shown to everybody.'),
 });
 
 /** Fields whose value a patch replaces as it stands. */
-export const replacedWhole: ReadonlySet<string> = new Set(['readiness', 'liveness', 'schedule', 'affinity']);
+export const replacedWhole: ReadonlySet<string> = new Set([
+  'readiness',
+  'liveness',
+  'schedule',
+  'affinity',
+  'artifact',
+]);
 
 /** What a service is, with every default filled in, and what does not fit together refused. */
 export const spec = declaredSpec.superRefine(refuseContradictions).meta({ id: 'Spec' });
@@ -201,7 +242,7 @@ export const specFields = declaredSpec.shape;
 export type SpecPatch = Omit<MergePatch<Spec>, Replaced> & {
   readonly [Key in Replaced]?: z.input<(typeof declaredSpec.shape)[Key]> | undefined;
 };
-type Replaced = 'readiness' | 'liveness' | 'schedule';
+type Replaced = 'readiness' | 'liveness' | 'schedule' | 'artifact';
 export const specPatch = (mergePatchOf(declaredSpec, replacedWhole) as unknown as z.ZodType<SpecPatch>).meta({
   id: 'SpecPatch',
 });

@@ -1,7 +1,10 @@
+import type { OperationResult } from '../contract/answers.ts';
 import type { AppliedStep, Plan } from '../contract/declaration.ts';
+import type { Spec } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
 import { KeyedLock } from '../lib/keyed_lock.ts';
 import type { Registry } from '../services/registry.ts';
+import { type Authority, noAuthority, requireUnsealed } from '../services/seal.ts';
 import { carryOut, type Executor, type StepOutcome } from './apply.ts';
 import type { ConnectionCount } from './connections.ts';
 import type { Declaration, Draft } from './draft.ts';
@@ -11,10 +14,23 @@ import { readWorld, type World } from './world.ts';
 
 interface DeclarationsOptions {
   readonly registry: Registry;
-  readonly operations: Omit<Executor, 'adopt'>;
+  readonly operations: DeclarationOperations;
   /** By which ids of plans are made; the same for as long as they are to be known. */
   readonly planKey: string;
   readonly readConnections: () => ConnectionCount | null;
+}
+
+/** The agent's own operations. */
+interface DeclarationOperations {
+  declare(id: string, spec: Spec, options: DeclareOptions, actor: string): Promise<OperationResult>;
+  start(id: string, actor: string): Promise<OperationResult>;
+  delete(id: string, actor: string, authority?: Authority): Promise<OperationResult>;
+}
+
+interface DeclareOptions {
+  readonly declared_in: string;
+  readonly restart: boolean;
+  readonly authority?: Authority;
 }
 
 /** Who asks, and what for. */
@@ -24,6 +40,8 @@ export interface Request {
   readonly authorize: (id: string) => void;
   /** Whether a service may be named to who asks. */
   readonly mayName: (id: string) => boolean;
+  /** Whether who asks decides what a service executes. Default: not. */
+  readonly authorityOf?: (id: string) => Authority;
 }
 
 export interface ApplyRequest extends Request {
@@ -72,7 +90,12 @@ export class Declarations {
     return this.#lock.run(draft.name, async () => {
       const { plan, declared, world } = this.#plan(draft, request);
       if (request.plan !== null && request.plan !== plan.id) throw this.#outdated(request.plan, plan);
-      const executor = this.#executor(request.plan === null ? null : world);
+      const { authorityOf = () => noAuthority } = request;
+      for (const { service: id } of plan.actions) {
+        const change = { id, current: world.get(id)?.spec ?? null, authority: authorityOf(id) };
+        requireUnsealed(change, 'declare it');
+      }
+      const executor = this.#executor(request.plan === null ? null : world, authorityOf);
       const outcomes = await carryOut(declared, plan.actions, executor, request.actor);
       await this.#keepNew(outcomes, declared.name);
       return { plan, outcomes };
@@ -102,7 +125,7 @@ export class Declarations {
   }
 
   /** @param planned what there was when the plan was made, and must still be when it is carried out; null: whatever */
-  #executor(planned: World | null): Executor {
+  #executor(planned: World | null, authorityOf: (id: string) => Authority): Executor {
     const { operations, registry } = this.#options;
     // A step may have waited for long until what it depends on was there.
     const requireStill = (id: string) => {
@@ -115,23 +138,27 @@ export class Declarations {
       throw new DavitError('plan_outdated', `"${id}" has changed since the plan: ${moved}`);
     };
     return {
-      declare: async (id, ...given) => {
+      declare: async (id, spec, options, actor) => {
         requireStill(id);
-        return operations.declare(id, ...given);
+        return operations.declare(id, spec, { ...options, authority: authorityOf(id) }, actor);
       },
       start: async (id, ...given) => {
         requireStill(id);
         return operations.start(id, ...given);
       },
-      delete: async (id, ...given) => {
+      delete: async (id, actor) => {
         requireStill(id);
-        return operations.delete(id, ...given);
+        return operations.delete(id, actor, authorityOf(id));
       },
-      adopt: (id, name) =>
-        registry.lock.run(id, async () => {
-          if (registry.find(id)?.declared_in !== name) registry.commit(id, { declared_in: name });
-        }),
+      adopt: (id, name) => this.#adopt(id, name),
     };
+  }
+
+  #adopt(id: string, name: string): Promise<void> {
+    const { registry } = this.#options;
+    return registry.lock.run(id, async () => {
+      if (registry.find(id)?.declared_in !== name) registry.commit(id, { declared_in: name });
+    });
   }
 
   /** A service whose first start failed is of the declaration all the same. */
@@ -139,7 +166,7 @@ export class Declarations {
     const { registry } = this.#options;
     for (const { service, action, outcome } of outcomes) {
       if (outcome === 'failed' && action === 'create' && registry.find(service)?.declared_in === null)
-        await this.#executor(null).adopt(service, name);
+        await this.#adopt(service, name);
     }
   }
 

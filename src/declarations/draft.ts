@@ -9,8 +9,10 @@ import { dependencies } from '../contract/policies.ts';
 import { serviceId } from '../contract/scalars.ts';
 import { hiddenValue, type Spec, spec } from '../contract/spec.ts';
 import type { ErrorDetail } from '../lib/errors.ts';
-import { check, closestName, type Problem, pathText } from '../lib/validation.ts';
+import { type Checked, check, closestName, type Problem, pathText } from '../lib/validation.ts';
+import { specProblems } from '../services/spec_check.ts';
 import { checkReferences, type Links } from '../supervision/references.ts';
+import { keepDeployed } from './deployed_values.ts';
 import { invalid, readDocument, type SourceDocument } from './document.ts';
 import { type Fields, isFields, mergeFields } from './merge.ts';
 import { findPortClashes } from './port_clashes.ts';
@@ -183,8 +185,9 @@ export class Draft {
       return { problems: [{ path, message }], fields: {} };
     }
     const merged = this.#adapt(mergeFields(this.#defaults, fields));
-    const kept = keepValues(merged, id, around.specOf(id));
-    const checked = check(spec, kept.fields);
+    const current = around.specOf(id);
+    const kept = keepValues(keepDeployed(merged, current), id, current);
+    const checked = checkWhole(kept.fields);
     const all = [...kept.problems, ...('problems' in checked ? checked.problems : [])];
     const found = withAdvice(all.slice(0, shownProblems), kept.fields).map((problem) => ({
       ...problem,
@@ -213,6 +216,17 @@ export class Draft {
     const isElsewhere = path[0] === 'services' && path.length > 2 && !this.#document.has(path);
     return isElsewhere && this.#document.has(inDefaults) ? inDefaults : path;
   }
+}
+
+/** As the schema says, and as what only a library can tell says. */
+function checkWhole(fields: Fields): Checked<Spec> {
+  const checked = check(spec, fields);
+  if ('problems' in checked) return checked;
+  const problems = specProblems(checked.data).map(({ path, message }) => ({
+    path: path.split('.'),
+    message,
+  }));
+  return problems.length > 0 ? { problems } : checked;
 }
 
 /** Puts the values that there are in the place of `***`. */

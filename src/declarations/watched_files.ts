@@ -142,7 +142,9 @@ async function signatureOf(file: string): Promise<string | null> {
 /** Paths that were meant from the folder of the file. */
 function absolutePaths(fields: Fields, folder: string): Fields {
   const whole = (path: unknown) =>
-    typeof path === 'string' && path !== '' && !isAbsolute(path) ? resolve(folder, path) : path;
+    typeof path === 'string' && path !== '' && !isAbsolute(path) && !path.startsWith(`\${ARTIFACT}`)
+      ? resolve(folder, path)
+      : path;
   const { cwd, env_file } = fields;
   return {
     ...fields,

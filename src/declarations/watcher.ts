@@ -4,6 +4,7 @@ import { longestDeclaration } from '../contract/declaration.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
+import { fullAuthority } from '../services/seal.ts';
 import { type Declarations, outcomeSummary } from './declarations.ts';
 import { Draft } from './draft.ts';
 import type { AppliedFile, DeclarationMemory } from './memory.ts';
@@ -140,6 +141,7 @@ export class DeclarationWatcher {
       actor,
       authorize: (id) => this.#refuseOther(id, draft.name, file, ownerOf),
       mayName: () => true,
+      authorityOf: () => fullAuthority,
     });
     memory.note(file, { hash, name: draft.name });
     this.#refusals.delete(file);
@@ -210,6 +212,7 @@ export class DeclarationWatcher {
         actor: `file:${file}`,
         authorize: () => {},
         mayName: () => true,
+        authorityOf: () => fullAuthority,
       },
     );
     for (const { outcome, service, cause } of outcomes)

@@ -8,9 +8,18 @@ import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
 import { noRestarts, pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
+import {
+  type Authority,
+  noAuthority,
+  requireOpenPatch,
+  requireOpenSpec,
+  requireUnsealed,
+  type SealedChange,
+} from '../services/seal.ts';
 import { runningInstances, stayingInstances } from '../services/service.ts';
 import { applyPatch } from '../services/spec.ts';
 import { needsRestart } from '../services/spec_changes.ts';
+import { awaitsDeploy } from '../supervision/awaited_values.ts';
 import type { Dependencies } from '../supervision/dependencies.ts';
 import { levels } from '../supervision/dependency_order.ts';
 import type { Reconciler } from '../supervision/reconciler.ts';
@@ -39,6 +48,8 @@ interface OperationsOptions {
   readonly forget: (service: string) => Promise<void>;
   /** Throws where something of a service runs that no record knows of. */
   readonly refuseSecond: (service: string) => Promise<void>;
+  /** Whether only sealed services may be deployed by whoever has no authority over commands. */
+  readonly requiresSealed: () => boolean;
 }
 
 /** Who asked for what a schedule brings about. */
@@ -48,11 +59,14 @@ const bySchedule = 'schedule';
 interface DeclareOptions {
   readonly declared_in: string;
   readonly restart: boolean;
+  /** Default: none. */
+  readonly authority?: Authority;
 }
 
 /**
  * What can be asked of a service. Each waits for its turn: operations on one service run one after another.
- * `actor` is who asked, for the events.
+ * `actor` is who asked, for the events; `authority`, whether they may decide what is executed: without it, a sealed service
+ * keeps its commands, and what would change them throws `command_sealed`.
  */
 export class Operations {
   readonly #options: OperationsOptions;
@@ -87,11 +101,12 @@ export class Operations {
   }
 
   /** Registers a service without starting it. */
-  create(id: string, given: Spec, actor: string): Promise<OperationResult> {
+  create(id: string, given: Spec, actor: string, authority = noAuthority): Promise<OperationResult> {
     return this.#turn(id, async () => {
       refuseOwn(id);
       const { registry } = this.#options;
       const spec = applyPatch(null, given as SpecPatch);
+      if (registry.find(id) === null) requireOpenSpec(this.#sealedChange(id, authority), spec);
       this.#checkReferences(id, spec);
       registry.create(id, spec, 'create', actor);
       registry.commit(id);
@@ -101,10 +116,12 @@ export class Operations {
   }
 
   /** Makes a new release the current one without starting it. */
-  update(id: string, patch: SpecPatch, actor: string): Promise<OperationResult> {
+  update(id: string, patch: SpecPatch, actor: string, authority = noAuthority): Promise<OperationResult> {
     return this.#turn(id, async () => {
       refuseOwn(id);
       const { registry } = this.#options;
+      registry.get(id);
+      requireOpenPatch(this.#sealedChange(id, authority), patch);
       const spec = applyPatch(registry.spec(id), patch);
       this.#checkReferences(id, spec);
       this.#makeCurrent(id, spec, 'update', actor, scaleAfter(patch, registry.get(id).scale));
@@ -118,11 +135,15 @@ export class Operations {
   }
 
   /** Stops a service and forgets it: its releases, its state and its logs. Throws `state_conflict` where others depend on it. */
-  delete(id: string, actor: string): Promise<OperationResult> {
+  delete(id: string, actor: string, authority = noAuthority): Promise<OperationResult> {
     refuseOwn(id);
+    const requireRight = () => requireUnsealed(this.#sealedChange(id, authority), 'delete it');
+    // Before anything that is under way is ended for it, and once more when it is its turn.
+    requireRight();
     return this.#endedTurn(id, actor, async () => {
       const { registry, dependencies, history } = this.#options;
       registry.get(id);
+      requireRight();
       const dependents = [...dependencies.dependentsOf(id)].filter((name) => name !== id);
       if (dependents.length > 0)
         throw new DavitError(
@@ -153,27 +174,37 @@ export class Operations {
    * before running (again), and `deployment_superseded` or `deployment_cancelled`.
    * @param supersedes whether deployments of it that wait for their turn are not wanted any more
    */
-  deploy(id: string, patch: SpecPatch, actor: string, supersedes = false): Promise<OperationResult> {
+  deploy(
+    id: string,
+    patch: SpecPatch,
+    actor: string,
+    supersedes = false,
+    authority = noAuthority,
+  ): Promise<OperationResult> {
     refuseOwn(id);
+    // Before others are superseded by it, and once more when it is its turn.
+    requireOpenPatch(this.#sealedChange(id, authority), patch);
     return this.#deployInTurn(id, actor, supersedes, (deployment) =>
-      this.#deploy(id, patch, 'deploy', actor, deployment),
+      this.#deploy(id, patch, 'deploy', actor, deployment, authority),
     );
   }
 
   /**
    * Makes of a service exactly what `spec` says, which need not exist yet. What runs is replaced if that is asked for;
-   * else it stays, and the new release is current.
+   * else it stays, and the new release is current. One that cannot start before a deploy brings what it needs is registered.
    */
   declare(
     id: string,
     spec: Spec,
-    { declared_in, restart }: DeclareOptions,
+    { declared_in, restart, authority = noAuthority }: DeclareOptions,
     actor: string,
   ): Promise<OperationResult> {
     refuseOwn(id);
     return this.#turn(id, async () => {
       const { registry } = this.#options;
       const existing = registry.find(id);
+      requireOpenSpec(this.#sealedChange(id, authority), spec);
+      if (awaitsDeploy(spec)) return this.#declareUnstarted(id, spec, declared_in, actor);
       const isAsItIsWanted = existing?.instances.some(
         ({ process, state }) => process !== null || state === 'completed',
       );
@@ -195,11 +226,16 @@ export class Operations {
   }
 
   /** Starts the service again; a command makes a new release with it, as a deploy would. */
-  restart(id: string, command: Command | undefined, actor: string): Promise<OperationResult> {
+  restart(
+    id: string,
+    command: Command | undefined,
+    actor: string,
+    authority = noAuthority,
+  ): Promise<OperationResult> {
     return this.#turn(id, async () => {
       if (command !== undefined) {
         refuseOwn(id);
-        const deployed = await this.#deploy(id, { command }, 'restart', actor, null);
+        const deployed = await this.#deploy(id, { command }, 'restart', actor, null, authority);
         return { ...deployed, status: 'restarted', message: 'Service restarted with a new command' };
       }
       const done = await this.#deployments.replaceByCurrent(id, actor);
@@ -313,12 +349,18 @@ export class Operations {
   }
 
   /** Makes an earlier release, or the last good one before the current, the current one again. */
-  rollback(id: string, release: number | undefined, actor: string): Promise<OperationResult> {
+  rollback(
+    id: string,
+    release: number | undefined,
+    actor: string,
+    authority = noAuthority,
+  ): Promise<OperationResult> {
     refuseOwn(id);
     this.#options.registry.get(id);
     return this.#deployInTurn(id, actor, false, async (waited) => {
       const { registry } = this.#options;
       const target = release === undefined ? registry.lastGoodRelease(id) : registry.release(id, release);
+      requireOpenSpec(this.#sealedChange(id, authority), target.spec);
       this.#checkReferences(id, target.spec);
       const deployment = waited ?? this.#running.add(id, actor, false);
       const done = await this.#deployments.rollBack(id, target, { actor, deployment });
@@ -381,10 +423,17 @@ export class Operations {
       if (wanted === 'running' ? this.#convergence.startsByItself(id) : under_way !== null)
         await this.#refuseSecond(id);
       if (under_way !== null) await this.#deployments.finish(id);
-      if (registry.get(id).wanted === 'stopped') return;
+      const now = registry.get(id);
+      // What was interrupted once more is left to the next agent.
+      if (now.wanted === 'stopped' || now.under_way !== null) return;
       await this.#convergence.converge(id, 'agent');
       this.#convergence.wakeDue(id);
     });
+  }
+
+  /** Throws `command_sealed` where a service is sealed, and only those with authority may do this with it. */
+  requireUnsealed(id: string, what: string, authority: Authority): void {
+    requireUnsealed(this.#sealedChange(id, authority), what);
   }
 
   /** Which operations of a batch must have ended before another one begins. */
@@ -468,13 +517,33 @@ export class Operations {
     reason: Release['reason'],
     actor: string,
     deployment: number | null,
+    authority: Authority,
   ): Promise<OperationResult> {
     const { registry } = this.#options;
     const existing = registry.find(id);
     if (existing === null && reason === 'restart') registry.get(id);
+    requireOpenPatch(this.#sealedChange(id, authority), patch);
     const spec = applyPatch(existing && registry.spec(id), patch);
     const scale = scaleAfter(patch, existing?.scale ?? null);
     return this.#deployWhole(id, { spec, reason, instances: scale ?? spec.instances, actor, deployment });
+  }
+
+  #declareUnstarted(id: string, spec: Spec, declared_in: string, actor: string): OperationResult {
+    const { registry } = this.#options;
+    this.#checkReferences(id, spec);
+    const isNew = registry.find(id) === null;
+    if (isNew) registry.create(id, spec, 'create', actor);
+    else this.#makeCurrent(id, spec, 'deploy', actor, null);
+    registry.commit(id, { declared_in });
+    const message = 'Service is registered; it starts with the deploy that brings what it needs';
+    if (isNew) this.#record('service.created', id, actor, message);
+    return this.#result(id, isNew ? 'created' : 'updated', message);
+  }
+
+  #sealedChange(id: string, authority: Authority): SealedChange {
+    const { registry, requiresSealed } = this.#options;
+    const current = registry.find(id) === null ? null : registry.spec(id);
+    return { id, current, authority, isRequired: requiresSealed() };
   }
 
   async #deployWhole(id: string, order: DeployOrder): Promise<OperationResult> {

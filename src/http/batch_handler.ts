@@ -5,7 +5,7 @@ import type { Scope } from '../contract/scalars.ts';
 import type { Operations } from '../deploy/operations.ts';
 import { auditPart } from './audit.ts';
 import { errorReply, requestIdOf } from './errors.ts';
-import { allows, type Principal, refusal } from './permission.ts';
+import { allows, authorityOf, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 type Outcome = BatchResult['results'][number];
@@ -54,19 +54,20 @@ async function run(
   const { actor } = principal;
   const permission = permissionOf(item);
   if (!allows(principal, permission, id)) throw refusal(principal, permission, id);
+  const authority = authorityOf(principal, id);
   switch (item.operation) {
     case 'deploy':
-      return operations.deploy(id, item.body, actor);
+      return operations.deploy(id, item.body, actor, false, authority);
     case 'start':
       return operations.start(id, actor);
     case 'stop':
       return operations.stop(id, actor);
     case 'restart':
-      return operations.restart(id, item.body?.command, actor);
+      return operations.restart(id, item.body?.command, actor, authority);
     case 'rollback':
-      return operations.rollback(id, item.body?.release, actor);
+      return operations.rollback(id, item.body?.release, actor, authority);
     case 'delete':
-      return operations.delete(id, actor);
+      return operations.delete(id, actor, authority);
     case 'signal':
       return operations.signal(id, item.body.signal, actor);
     case 'pause':

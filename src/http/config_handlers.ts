@@ -1,15 +1,21 @@
 import type { Configs } from '../configs/configs.ts';
 import type { operations as contract } from '../contract/operations.ts';
+import type { Operations } from '../deploy/operations.ts';
+import { authorityOf, type Principal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 type Contract = typeof contract;
 
 /** What the routes on configuration files call. */
-export function configHandlers(configs: Configs) {
+export function configHandlers(configs: Configs, operations: Operations) {
+  // What a service reads may well decide what it does.
+  const requireUnsealed = (id: string, principal: Principal) =>
+    operations.requireUnsealed(id, 'replace its configuration files', authorityOf(principal, id));
   return {
     list: ({ path }) => configs.list(path.id),
     show: ({ path }) => configs.show(path.id, path.name),
     replace: ({ path, body, principal }) => {
+      requireUnsealed(path.id, principal);
       const { content, if_sha256, reload } = body;
       const order = { service: path.id, name: path.name, if_sha256, reload, actor: principal.actor };
       return configs.replace(order, content);
@@ -18,6 +24,7 @@ export function configHandlers(configs: Configs) {
     version: ({ path }) => configs.version(path.id, path.name, Number(path.version)),
     diff: ({ path, query }) => configs.diff(path.id, path.name, numberOf(query.from), numberOf(query.to)),
     rollback: ({ path, body, principal }) => {
+      requireUnsealed(path.id, principal);
       const { version, reload } = body;
       const order = {
         service: path.id,

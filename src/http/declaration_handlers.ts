@@ -7,7 +7,7 @@ import { Draft } from '../declarations/draft.ts';
 import { DavitError } from '../lib/errors.ts';
 import { auditPart } from './audit.ts';
 import { errorReply, requestIdOf } from './errors.ts';
-import { allows, type Principal, refusal } from './permission.ts';
+import { allows, authorityOf, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 type Contract = typeof contract;
@@ -69,6 +69,7 @@ function rightsOf(principal: Principal) {
       if (!allows(principal, 'deploy', id)) throw refusal(principal, 'deploy', id);
     },
     mayName: (id: string) => allows(principal, 'read', id),
+    authorityOf: (id: string) => authorityOf(principal, id),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import { type Scope, scopes } from '../contract/scalars.ts';
 import { DavitError } from '../lib/errors.ts';
 import { matchesGlob } from '../lib/glob.ts';
+import { type Authority, fullAuthority, noAuthority } from '../services/seal.ts';
 
 /** What a credential may do, and with which services. */
 export interface Grant {
@@ -40,6 +41,11 @@ export function allows(principal: Principal, permission: Scope, service: string 
  */
 export function allowsSome(principal: Principal, permission: Scope): boolean {
   return principal.grants.some((grant) => covers(grant.scope, permission));
+}
+
+/** Whether the principal decides what a service executes, also where that is sealed. */
+export function authorityOf(principal: Principal, service: string): Authority {
+  return allows(principal, 'admin', service) ? fullAuthority : noAuthority;
 }
 
 /** The answer to a call that the principal may not make. */

@@ -2,7 +2,7 @@ import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
 import type { Operations } from '../deploy/operations.ts';
 import type { Registry } from '../services/registry.ts';
-import { allows, refusal } from './permission.ts';
+import { allows, authorityOf, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 type Contract = typeof contract;
@@ -24,10 +24,12 @@ export function serviceHandlers(registry: Registry, operations: Operations) {
     create: ({ body: { id, ...spec }, principal, response }) => {
       response.locals['service'] = id;
       if (!allows(principal, 'deploy', id)) throw refusal(principal, 'deploy', id);
-      return operations.create(id, spec, principal.actor);
+      return operations.create(id, spec, principal.actor, authorityOf(principal, id));
     },
-    update: ({ path, body, principal }) => operations.update(path.id, body, principal.actor),
-    delete: ({ path, principal }) => operations.delete(path.id, principal.actor),
+    update: ({ path, body, principal }) =>
+      operations.update(path.id, body, principal.actor, authorityOf(principal, path.id)),
+    delete: ({ path, principal }) =>
+      operations.delete(path.id, principal.actor, authorityOf(principal, path.id)),
     deploy: ({ path, query, body, principal }) =>
       operations.deploy(path.id, body, principal.actor, isSet(query.supersede)),
     restart: ({ path, body, principal }) => {
@@ -35,11 +37,12 @@ export function serviceHandlers(registry: Registry, operations: Operations) {
       if (body.command !== undefined && !allows(principal, 'deploy', path.id)) {
         throw refusal(principal, 'deploy', path.id);
       }
-      return operations.restart(path.id, body.command, principal.actor);
+      return operations.restart(path.id, body.command, principal.actor, authorityOf(principal, path.id));
     },
     start: ({ path, principal }) => operations.start(path.id, principal.actor),
     stop: ({ path, principal }) => operations.stop(path.id, principal.actor),
-    rollback: ({ path, body, principal }) => operations.rollback(path.id, body.release, principal.actor),
+    rollback: ({ path, body, principal }) =>
+      operations.rollback(path.id, body.release, principal.actor, authorityOf(principal, path.id)),
     signal: ({ path, body, principal }) => operations.signal(path.id, body.signal, principal.actor),
     pause: ({ path, principal }) => operations.pause(path.id, principal.actor),
     resume: ({ path, principal }) => operations.resume(path.id, principal.actor),

@@ -3,17 +3,24 @@ import type { Spec } from '../contract/spec.ts';
 import { whatIsWrongWith } from '../lib/cron.ts';
 import { DavitError, type ErrorDetail } from '../lib/errors.ts';
 import { matchProblems, patternProblem } from './match_check.ts';
+import { parameterProblems } from './parameters.ts';
+
+/** What is wrong with a spec that its schema cannot tell. */
+export function specProblems(spec: Spec): ErrorDetail[] {
+  return [
+    ...scheduleProblems(spec),
+    ...patternProblems(spec),
+    ...parameterProblems(spec),
+    ...spec.routes.flatMap((route, index) => matchProblems(`routes.${index}`, route)),
+  ];
+}
 
 /**
  * Checks what only a library can: cron expressions, time zones, regular expressions, networks.
  * Throws `invalid_request` whose `details` name every place that is wrong.
  */
 export function checkSpec(spec: Spec): void {
-  const details = [
-    ...scheduleProblems(spec),
-    ...patternProblems(spec),
-    ...spec.routes.flatMap((route, index) => matchProblems(`routes.${index}`, route)),
-  ];
+  const details = specProblems(spec);
   const [first] = details;
   if (first === undefined) return;
   const more = details.length > 1 ? ` (and ${details.length - 1} more)` : '';

@@ -9,7 +9,7 @@ import type { Runtime } from '../processes/runtime.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import type { OutputStore } from './output.ts';
-import { type Programs, placeholders } from './programs.ts';
+import type { Programs } from './programs.ts';
 import { policyOf } from './restart.ts';
 import type { RunningInstance } from './running_instance.ts';
 
@@ -68,6 +68,7 @@ export class HealthWatch {
     const { port } = registry.instance(service, number);
     const { release, started_at } = facts;
     const order = { service, instance: number, release, port, spec };
+    const values = programs.placeholders(order);
     let isAlive = true;
     void tree.exited.then(() => {
       isAlive = false;
@@ -77,8 +78,8 @@ export class HealthWatch {
       instance: number,
       started_at,
       port,
-      readiness: fillIn(spec.readiness, placeholders(order)),
-      liveness: fillIn(spec.liveness, placeholders(order)),
+      readiness: fillIn(spec.readiness, values),
+      liveness: fillIn(spec.liveness, values),
       runCommand: (command, timeout_ms, signal) =>
         runCommand(programs.beside(order, command), { timeout_ms, signal }),
       usage: async () => {

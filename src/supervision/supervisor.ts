@@ -35,6 +35,8 @@ export interface SupervisorOptions {
   readonly runtime: Runtime;
   readonly ports: PortBook;
   readonly programs: Programs;
+  /** Has the files ready that a spec needs. Throws where they cannot be had. */
+  readonly prepareFiles: (service: string, spec: Spec) => Promise<void>;
   readonly onProblem: (message: string) => void;
   /** Told of each instance that is started or taken up. */
   readonly onWatched: (instance: RunningInstance, spec: Spec) => void;
@@ -83,8 +85,9 @@ export class Supervisor {
 
   /** Throws what can be known beforehand of why this cannot be started, such as `spawn_failed`, `port_taken`, `not_supported`. */
   async check(service: string, spec: Spec): Promise<void> {
-    const { programs, ports, runtime, onProblem } = this.#options;
-    checkPlaceholders(spec, spec.port !== null);
+    const { programs, ports, runtime, prepareFiles, onProblem } = this.#options;
+    checkPlaceholders(spec, { port: spec.port !== null, artifact: spec.artifact !== null });
+    await prepareFiles(service, spec);
     const port = spec.port === null ? null : 1;
     const program = programs.of({ service, instance: 1, release: 0, port, spec });
     checkLaunch(program);

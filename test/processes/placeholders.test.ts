@@ -91,13 +91,13 @@ test('every place that asks for a port where there is none is told at once', () 
     env: { URL: `http://localhost:${hole('PORT')}`, OTHER: `$${hole('PORT')} ${hole('HOME')}` },
     readiness: { command: `check ${hole('PORT')}` },
   };
-  checkPlaceholders(spec, true);
-  assert.throws(() => checkPlaceholders(spec, false), {
+  checkPlaceholders(spec, { port: true, artifact: true });
+  assert.throws(() => checkPlaceholders(spec, { port: false, artifact: true }), {
     code: 'invalid_request',
     message: `command.1 uses ${hole('PORT')}, but the service has no port: set port to auto or a number`,
     details: ['command.1', 'env.URL', 'readiness.command'].map((path) => ({
       path,
-      message: `uses ${hole('PORT')}, but the service has no port`,
+      message: `uses ${hole('PORT')}, but the service has no port: set port to auto or a number`,
     })),
   });
   checkPlaceholders(
@@ -106,10 +106,14 @@ test('every place that asks for a port where there is none is told at once', () 
       ready_log: `on ${hole('PORT')}$`,
       configs: [{ path: hole('PORT'), validate: `test ${hole('PORT')}` }],
     },
-    false,
+    { port: false, artifact: true },
   );
   assert.throws(
-    () => checkPlaceholders({ configs: [{ validate: ['check', `:${hole('PORT')}`] }] }, false),
+    () =>
+      checkPlaceholders(
+        { configs: [{ validate: ['check', `:${hole('PORT')}`] }] },
+        { port: false, artifact: true },
+      ),
     /^DavitError: configs\.0\.validate\.1 uses/,
   );
 });
