@@ -60,6 +60,7 @@ export class Breaker {
   #times = 0;
   #until = 0;
   #duration = 0;
+  #cause: Failure = 'error';
 
   get state(): BreakerState {
     return this.#state;
@@ -68,6 +69,11 @@ export class Breaker {
   /** Failures in a row. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** What it was opened for the last time. */
+  get cause(): Failure {
+    return this.#cause;
   }
 
   /** For how long it was opened the last time, in milliseconds. */
@@ -122,6 +128,7 @@ export class Breaker {
     const base = how === 'unreachable' ? Math.min(base_time, unreachableTime) : base_time;
     this.#duration = Math.min(base * this.#times, max_time);
     this.#until = now + this.#duration;
+    this.#cause = how;
     this.#on('tripped');
   }
 

@@ -1,4 +1,4 @@
-import type { Failure } from './circuit_breaker.ts';
+import type { Breaker, Failure } from './circuit_breaker.ts';
 
 /** How it stands with the instances of a service. */
 export interface Census {
@@ -14,17 +14,15 @@ export function mostOut(members: number, max_percent: number): number {
 }
 
 /**
- * Whether one more may be taken out: never more than their share; and because it refused a single connection only when
- * another one is well.
+ * Whether one more may be taken out: while another one is well if it refused a connection, because then it carries nothing that the
+ * others would have to carry; else only up to the share of them that may be out, as those that are left get all requests.
  */
 export function mayEject(how: Failure, { members, out }: Census, max_percent: number): boolean {
-  if (how === 'unreachable' && members - out < 2) return false;
-  return out < mostOut(members, max_percent);
+  return how === 'unreachable' ? members - out >= 2 : out < mostOut(members, max_percent);
 }
 
-/** Which of those that are out come back because there are fewer instances than there were: those whose time is over first. */
-export function toReadmit<O extends { readonly until: number }>(out: readonly O[], most: number): O[] {
-  return out
-    .toSorted((one, other) => one.until - other.until)
-    .slice(0, Math.max(0, out.length - Math.max(0, most)));
+/** Which of those that are out come back because fewer may be out now: those whose time is over first. */
+export function toReadmit<O extends Pick<Breaker, 'until' | 'cause'>>(out: readonly O[], most: number): O[] {
+  const ejected = out.filter(({ cause }) => cause !== 'unreachable');
+  return ejected.toSorted((one, other) => one.until - other.until).slice(0, Math.max(0, out.length - most));
 }

@@ -13,6 +13,9 @@ export interface SelectionOptions {
   readonly random: () => number;
 }
 
+/** Stands for all releases together. */
+const anyRelease = 0;
+
 /**
  * Chooses among the instances of one service: the one that the client is kept with, else a release by its share and of that one
  * by the strategy. It remembers between two choices what they need to be even.
@@ -57,7 +60,8 @@ export class Selection {
     const release = this.chooseRelease(pool, key);
     const ofRelease =
       release === anyRelease ? pool : pool.filter((candidate) => candidate.release === release);
-    if (key === null) return strategies[this.#policy.strategy](ofRelease, facts, this.#stateOf(release));
+    if (key === null)
+      return strategies[this.#policy.strategy].choose(ofRelease, facts, this.#stateOf(release));
     const chosen = nearest(ofRelease, key);
     if (chosen !== null) this.#memory.remember(key, chosen.id);
     return chosen;
@@ -113,9 +117,6 @@ export class Selection {
     this.#cookies?.keep(instances.map(({ id }) => id));
   }
 }
-
-/** Stands for all releases together. */
-const anyRelease = 0;
 
 /** Where the hash of a client leads to: slow start does not count, as a client would move while it lasts. */
 function nearest<C extends Candidate>(pool: readonly C[], key: number): C | null {

@@ -9,20 +9,26 @@ import type { Candidate, Strategy } from './strategy.ts';
  * all that is open is passed over for the next best ("Consistent Hashing with Bounded Loads", Mirrokni, Thorup and Zadimoghaddam
  * 2016). Requests without a key are spread one after the other.
  */
-export const consistentHash: Strategy = (pool, facts, state) => {
-  const key = hashKey(state.settings.hash_by, facts);
-  if (key === null) return roundRobin(pool, facts, state);
-  const most = largestLoad(pool, state.settings.load_factor);
-  let nearest = Number.POSITIVE_INFINITY;
-  let chosen: (typeof pool)[number] | null = null;
-  for (const candidate of pool) {
-    if (candidate.open >= Math.ceil(most * candidate.weight)) continue;
-    const away = distance(key, candidate.number, candidate.weight);
-    if (away >= nearest) continue;
-    nearest = away;
-    chosen = candidate;
-  }
-  return chosen;
+export const consistentHash: Strategy = {
+  choose(pool, facts, state) {
+    const key = hashKey(state.settings.hash_by, facts);
+    if (key === null) return roundRobin.choose(pool, facts, state);
+    const most = largestLoad(pool, state.settings.load_factor);
+    let nearest = Number.POSITIVE_INFINITY;
+    let chosen: (typeof pool)[number] | null = null;
+    for (const candidate of pool) {
+      if (candidate.open >= Math.ceil(most * candidate.weight)) continue;
+      const away = distance(key, candidate.number, candidate.weight);
+      if (away >= nearest) continue;
+      nearest = away;
+      chosen = candidate;
+    }
+    return chosen;
+  },
+  reason: (_chosen, which, facts, { hash_by }) =>
+    hashKey(hash_by, facts) === null
+      ? `the request has no ${hash_by.source} to go by; ${which} stands for the one whose turn it is`
+      : `the hash of the ${hash_by.source} leads to ${which}, or those to which it leads have too much to do`,
 };
 
 /** What an instance of weight 1 may have open, with the request that is to be given to one. Together they may always have more than they have. */

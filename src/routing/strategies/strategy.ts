@@ -25,15 +25,21 @@ export interface StrategyState {
   readonly random: () => number;
 }
 
-/**
- * Chooses an instance of those that may take the request, which are in the order of their numbers and ids; null: none suits.
- * It does nothing but that, and to note in `state` what the next choice needs.
- */
-export type Strategy = <C extends Candidate>(
-  pool: readonly C[],
-  facts: RequestFacts,
-  state: StrategyState,
-) => C | null;
+/** A way to choose among instances. */
+export interface Strategy {
+  /**
+   * One of those that may take the request, which are in the order of their numbers and ids; null: none suits. It does nothing but
+   * choose, and note in `state` what the next choice needs.
+   */
+  choose<C extends Candidate>(pool: readonly C[], facts: RequestFacts, state: StrategyState): C | null;
+  /** Why it was this one, or none, as a sentence for people. @param which names the one that was chosen */
+  reason(
+    chosen: Candidate | null,
+    which: string,
+    facts: RequestFacts,
+    state: StrategyState['settings'],
+  ): string;
+}
 
 export function newState(settings: StrategyState['settings'], random: () => number): StrategyState {
   return { settings, last: null, current: new Map(), random };
