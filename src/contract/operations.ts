@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import * as answers from './answers.ts';
+import * as artifacts from './artifacts.ts';
 import * as configs from './configs.ts';
 import * as declaration from './declaration.ts';
 import * as deployments from './deployments.ts';
@@ -23,6 +24,8 @@ export interface Operation {
   readonly answer: z.ZodType;
   /** The body may be a YAML text as well, which then is its `source`. */
   readonly yaml?: true;
+  /** The body may be an archive, or a form with one, as well; `only`: it is nothing else. */
+  readonly archive?: 'allowed' | 'only';
   /** Default 200. */
   readonly success?: 200 | 201;
   /** What the server-sent events of `follow=true` are. */
@@ -49,6 +52,13 @@ const failedDeploy = [
 
 const onDeployment = { tag: 'services', path: deployments.deploymentPath } as const;
 const deploymentErrors = ['service_not_found', 'deployment_not_found'] as const;
+const artifactErrors = [
+  'command_sealed',
+  'artifact_not_found',
+  'artifact_refused',
+  'checksum_mismatch',
+] as const;
+
 const onConfig = { tag: 'services', path: configs.configPath } as const;
 const configErrors = [
   'service_not_found',
@@ -75,8 +85,9 @@ const operationTable = {
     summary: 'Make a new release and replace what runs by it',
     query: deployments.deployQuery,
     body: requests.deployService,
+    archive: 'allowed',
     answer: operationResult,
-    errors: failedDeploy,
+    errors: [...failedDeploy, ...artifactErrors],
   },
   restartService: {
     ...onService,
@@ -238,6 +249,21 @@ const operationTable = {
     answer: answers.release,
     errors: ['service_not_found', 'release_not_found'],
   },
+  uploadArtifact: {
+    ...onService,
+    summary: 'Upload an archive that a deploy can name',
+    query: artifacts.uploadQuery,
+    archive: 'only',
+    answer: artifacts.uploadedArtifact,
+    success: 201,
+    errors: ['service_not_found', 'checksum_mismatch', 'storage_unavailable', 'shutting_down'],
+  },
+  listArtifacts: {
+    ...onService,
+    summary: 'The archives that are kept of a service, newest first',
+    answer: artifacts.artifactList,
+    errors: ['service_not_found'],
+  },
   listConfigs: {
     ...onService,
     summary: 'The configuration files of a service, without their contents',
@@ -366,7 +392,7 @@ const operationTable = {
     summary: 'Which rule and which instance a request would get, and why',
     body: ruleRequests.testRule,
     answer: ruleRequests.ruleTest,
-    errors: [],
+    errors: ['router_unavailable'],
   },
   showRule: { ...onRule, summary: 'One rule', answer: rule, errors: ['rule_not_found'] },
   replaceRule: {

@@ -12,8 +12,8 @@ import type { Handler } from './route.ts';
 
 type Contract = typeof contract;
 
-/** What the routes on rules call. */
-export function ruleHandlers({ rules, publisher }: RouterTraffic, events: EventLog) {
+/** What the routes on rules call. A change is answered when every router acts by it, or has not said so for a few seconds. */
+export function ruleHandlers({ rules, publisher, facts }: RouterTraffic, events: EventLog) {
   /** A rule of the rules API that the caller may change. Throws `rule_not_found`, `state_conflict` of one that a route makes, and `forbidden`. */
   const changeable = (id: string, principal: Principal): NewRule => {
     const rule = find(publisher.rules, id, principal, () => rules.get(id));
@@ -30,13 +30,14 @@ export function ruleHandlers({ rules, publisher }: RouterTraffic, events: EventL
     const about = service !== undefined && more.length === 0 ? { service } : {};
     events.record({ type, ...about, actor, message });
   };
-  const setEnabled = (id: string, enabled: boolean, principal: Principal): Rule => {
+  const setEnabled = async (id: string, enabled: boolean, principal: Principal): Promise<Rule> => {
     const rule = { ...changeable(id, principal), enabled };
     rules.replace(rule);
     const [type, word] = enabled
       ? (['rule.enabled', 'enabled'] as const)
       : (['rule.disabled', 'disabled'] as const);
     record(type, rule, principal, `Rule "${id}" was ${word}`);
+    await publisher.applied();
     return apiRule(rule);
   };
 
@@ -46,49 +47,57 @@ export function ruleHandlers({ rules, publisher }: RouterTraffic, events: EventL
     show: ({ path, principal }) =>
       find(publisher.rules, path.rule_id, principal, () => rules.get(path.rule_id)),
 
-    create: ({ body, principal }) => {
+    create: async ({ body, principal }) => {
       requireRule(body);
       requireRights(principal, body);
       rules.create(body);
       record('rule.created', body, principal, `Rule "${body.id}" was made: ${describe(body)}`);
+      await publisher.applied();
       return apiRule(body);
     },
 
-    replace: ({ path, body, principal }) => {
+    replace: async ({ path, body, principal }) => {
       const rule = { id: path.rule_id, ...body };
       changeable(path.rule_id, principal);
       requireRule(rule);
       requireRights(principal, rule);
       rules.replace(rule);
       record('rule.updated', rule, principal, `Rule "${rule.id}" was changed: ${describe(rule)}`);
+      await publisher.applied();
       return apiRule(rule);
     },
 
-    remove: ({ path, principal }) => {
+    remove: async ({ path, principal }) => {
       const removed = changeable(path.rule_id, principal);
       rules.remove(removed.id);
       record('rule.deleted', removed, principal, `Rule "${removed.id}" was deleted`);
+      await publisher.applied();
       return { deleted: apiRule(removed) };
     },
 
     enable: ({ path, principal }) => setEnabled(path.rule_id, true, principal),
     disable: ({ path, principal }) => setEnabled(path.rule_id, false, principal),
 
-    order: ({ body: { ids }, principal }) => {
+    order: async ({ body: { ids }, principal }) => {
       for (const id of ids) changeable(id, principal);
       rules.order(ids);
       for (const id of ids) {
         const rule = rules.get(id);
         record('rule.updated', rule, principal, `Rule "${id}" has the priority ${rule.priority} now`);
       }
+      await publisher.applied();
       return { rules: publisher.rules.filter((rule) => maySee(principal, rule)) };
     },
 
     test: ({ body, principal }) => {
-      const result = testRule(publisher, body);
-      const { service } = result;
-      if (service !== null && !allows(principal, 'read', service)) throw refusal(principal, 'read', service);
-      return result;
+      const result = testRule(publisher, facts, body);
+      const byId = new Map(publisher.rules.map((rule) => [rule.id, rule]));
+      const isShown = (id: string) => {
+        const rule = byId.get(id);
+        return rule === undefined || maySee(principal, rule);
+      };
+      if (result.rule !== null && !isShown(result.rule)) throw refusal(principal, 'read', result.service);
+      return { ...result, tried: result.tried.filter(({ rule }) => isShown(rule)) };
     },
   } satisfies {
     list: Handler<Contract['listRules']>;

@@ -32,6 +32,7 @@ export class TableFile {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #lastProblem = '';
+  #lastBegin = Number.NEGATIVE_INFINITY;
 
   constructor({ directory, onProblem, interval = 1_000 }: TableFileOptions) {
     this.#directory = directory;
@@ -51,10 +52,11 @@ export class TableFile {
     return null;
   }
 
-  /** Writes a table soon; of several that come meanwhile, only the last. */
+  /** Writes a table; of several that come soon after one another, the first and the last. */
   keep(table: RoutingTable): void {
     this.#waiting = table;
-    this.#timer ??= setTimeout(() => this.#begin(), this.#interval).unref();
+    const rest = this.#interval - (performance.now() - this.#lastBegin);
+    this.#timer ??= setTimeout(() => this.#begin(), Math.max(0, rest)).unref();
   }
 
   /** Writes what waits now. */
@@ -66,6 +68,7 @@ export class TableFile {
 
   #begin(): void {
     this.#timer = undefined;
+    this.#lastBegin = performance.now();
     const table = this.#waiting;
     this.#waiting = null;
     if (table !== null) this.#writing = this.#writing.then(() => this.#write(table));

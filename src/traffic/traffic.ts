@@ -120,6 +120,7 @@ export class RouterTraffic implements Traffic {
 
   /** The routers that are connected. */
   list(): RouterList {
+    this.publisher.publish();
     const { published } = this.publisher;
     return {
       configured: this.#options.settings() !== null,

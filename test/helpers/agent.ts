@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
-import { markOf, processesWith, until } from './system.ts';
+import { isRunning, markOf, processesWith, until } from './system.ts';
 
 /** What is driven: the built binary where DAVIT_BINARY names one, the source otherwise. */
 export const davitCommand: readonly [string, ...string[]] = process.env['DAVIT_BINARY']
@@ -151,11 +151,24 @@ class Agent implements RunningAgent {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const services: Record<string, unknown> = (await this.call('GET', '/services')).body;
-      const operations = Object.keys(services).map((service) => ({ operation: 'delete', service }));
+      // Those of the agent itself can be deleted by nobody, and end only with the configuration.
+      const [own = [], others = []] = [true, false].map((isOwn) =>
+        Object.keys(services).filter((service) => service.startsWith('davit.') === isOwn),
+      );
+      const operations = others.map((service) => ({ operation: 'delete', service }));
       if (operations.length > 0) await this.call('POST', '/api/v1/batch', { operations });
+      const left = (await Promise.all(own.map((service) => this.#processesOf(service)))).flat();
       await this.end();
+      for (const pid of left.filter(isRunning)) process.kill(pid, 'SIGKILL');
     }
     await rm(this.data, { recursive: true, force: true });
+  }
+
+  /** The pids of every instance of a service, with all that they started. */
+  async #processesOf(service: string): Promise<number[]> {
+    const { instances } = (await this.call('GET', `/api/v1/services/${service}/instances`)).body;
+    const pids: number[] = instances.flatMap(({ pid }: { pid?: number }) => pid ?? []);
+    return pids.filter(isRunning).flatMap((pid) => processesWith(markOf(pid)));
   }
 
   #read(line: string): void {
