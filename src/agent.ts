@@ -10,6 +10,7 @@ import type { Config } from './config/schema.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
 import { ApiKeys } from './http/api_keys.ts';
+import { artifactHandlers } from './http/artifact_handlers.ts';
 import { createRequestAudit } from './http/audit.ts';
 import { AuditLog } from './http/audit_log.ts';
 import { batchHandler } from './http/batch_handler.ts';
@@ -117,6 +118,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       services: serviceHandlers(registry, operations),
       agent: agentHandlers(facts),
       processes: processHandlers(services.trees, orphans),
+      artifacts: artifactHandlers(services.artifacts),
       configs: configHandlers(services.configs, operations),
       deployments: deploymentHandlers(registry, operations, services.deployments),
       instances: instanceHandlers(registry, operations),
@@ -137,6 +139,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     idempotentAnswers: new IdempotentAnswers(database, onProblem),
     isEnding: () => isEnding,
     bodyLimit: bytes(config.body_limit),
+    artifacts: services.artifacts,
     log,
   });
   const onCertificate = (problem: string | null) => {

@@ -8,8 +8,10 @@ import express, {
 } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
+import type { Artifacts } from './artifacts/artifacts.ts';
 import { declarationJsonSchema } from './contract/declaration.ts';
 import { type OperationId, operations } from './contract/operations.ts';
+import { archiveBody } from './http/archive_body.ts';
 import { yamlBody } from './http/declaration_handlers.ts';
 import { authorize, dispatch } from './http/dispatch.ts';
 import { docsPage } from './http/docs_page.ts';
@@ -84,6 +86,8 @@ export function routes(handle: Handlers): Route[] {
     ),
     route('get', `${service}/releases`, 'read', 'listReleases', services.releases),
     route('get', `${service}/releases/{release}`, 'read', 'showRelease', services.release),
+    route('get', `${service}/artifacts`, 'read', 'listArtifacts', handle.artifacts.list),
+    route('post', `${service}/artifact`, 'deploy', 'uploadArtifact', handle.artifacts.upload),
     route('get', `${service}/configs`, 'read', 'listConfigs', handle.configs.list),
     route('get', `${service}/configs/{name}`, 'deploy', 'showConfig', handle.configs.show),
     route('put', `${service}/configs/{name}`, 'deploy', 'replaceConfig', handle.configs.replace),
@@ -155,12 +159,14 @@ interface AppOptions {
   readonly isEnding: () => boolean;
   /** The largest request body, in bytes. */
   readonly bodyLimit: number;
+  /** Where bodies go that are archives. */
+  readonly artifacts: Artifacts;
   readonly log: Logger;
 }
 
 /** The Express app: what stands before every route, the table of routes, and what answers everything else. */
 export function createApp(options: AppOptions): Express {
-  const { routes, gate, audit, idempotentAnswers, isEnding, bodyLimit, log } = options;
+  const { routes, gate, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, log } = options;
   const app = express();
   // Strict: a client whose variable is empty asks for /services/, and must not get the whole collection for it.
   app
@@ -175,7 +181,12 @@ export function createApp(options: AppOptions): Express {
     const guards =
       permission === 'public' ? [gate.limitUnproven] : [...gate.authenticate, authorize(permission)];
     const json = express.json({ limit: bodyLimit, inflate: false, type: () => true });
-    const body = operation.body ? [...(operation.yaml ? yamlBody(bodyLimit) : []), json] : [];
+    const body = [
+      ...(operation.archive
+        ? [archiveBody({ artifacts, bodyLimit, isOnly: operation.archive === 'only' })]
+        : []),
+      ...(operation.body ? [...(operation.yaml ? yamlBody(bodyLimit) : []), json] : []),
+    ];
     app[verb](expressPath(path), nameOperation(id), ...guards, ...body, dispatch(line, idempotentAnswers));
   }
   const readable = [...gate.authenticateBrowser, authorize(some('read'))];

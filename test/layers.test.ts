@@ -38,7 +38,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: ['contract', 'lib'],
   packaging: ['lib'],
-  'app.ts': ['http', 'contract', 'lib'],
+  'app.ts': ['artifacts', 'http', 'contract', 'lib'],
   'service_plane.ts': [
     'artifacts',
     'configs',

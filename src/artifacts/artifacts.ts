@@ -91,6 +91,11 @@ export class Artifacts {
     await this.#folders.make(service, sha256, ownerOf(spec), this.#uploads.file(service, sha256));
   }
 
+  /** Throws `service_not_found`: what is uploaded for no service would be kept for nothing. */
+  requireService(service: string): void {
+    this.#options.registry.get(service);
+  }
+
   /** The archives that are kept of a service. Throws `service_not_found`. */
   async list(service: string): Promise<ArtifactList> {
     const { registry } = this.#options;

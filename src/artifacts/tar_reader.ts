@@ -61,7 +61,7 @@ async function* readEntries(bytes: ByteReader): AsyncGenerator<TarEntry> {
   let said: Description = {};
   for (;;) {
     const block = await bytes.read(blockSize);
-    if (block === null) throw refuseArchive('is cut off');
+    if (block === null) throw refuseArchive('is cut off, or no tar archive');
     const header = readHeader(block);
     if (header === null) return;
     const about = await readDescription(header, bytes);

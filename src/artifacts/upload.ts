@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { DavitError } from '../lib/errors.ts';
+import { DavitError, systemErrorCode } from '../lib/errors.ts';
 import { storageFailure } from './refusal.ts';
 
 interface UploadOptions {
@@ -23,7 +21,8 @@ const reserve = 64 * 2 ** 20;
 
 /**
  * Writes what comes into a new file, and gives its SHA-256 and its size. Throws `body_too_large`, `storage_unavailable`, or
- * `invalid_request` where it stands still or breaks off; what there is of the file then is for the caller to remove.
+ * `invalid_request` where it stands still or breaks off; what there is of the file then is for the caller to remove. What
+ * has not been read of the source stays in it.
  */
 export async function writeUpload(
   source: Readable,
@@ -34,32 +33,47 @@ export async function writeUpload(
   if (expected !== null && expected > limit) throw tooLarge(limit);
   await requireSpace(dirname(file), expected ?? 0);
   const hash = createHash('sha256');
-  const stalled = new AbortController();
   let size = 0;
-  let before = 0;
-  const watch = setInterval(() => {
-    if (size - before < leastBytes) stalled.abort();
-    before = size;
-  }, patience);
-  const measure = async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
+  const target = await open(file, 'wx', 0o600);
+  try {
+    for await (const chunk of withoutStanding(source, patience)) {
       size += chunk.length;
       if (size > limit) throw tooLarge(limit);
       hash.update(chunk);
-      yield chunk;
+      await target.writeFile(chunk);
     }
-  };
-  try {
-    const target = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true });
-    await pipeline(source, measure, target, { signal: stalled.signal });
+    await target.sync();
   } catch (error) {
-    if (stalled.signal.aborted)
-      throw new DavitError('invalid_request', `the upload stood still for ${patience / 1_000} s`);
-    throw broken(error);
+    throw understood(error);
+  } finally {
+    await target.close();
+  }
+  return { sha256: hash.digest('hex'), size };
+}
+
+/** What comes, as long as enough of it does. The source is not closed: who sends it is still to be answered. */
+async function* withoutStanding(source: Readable, patience: number): AsyncGenerator<Buffer> {
+  const { promise: stillness, reject } = Promise.withResolvers<never>();
+  stillness.catch(() => {});
+  let came = 0;
+  const watch = setInterval(() => {
+    const message = `the upload stood still for ${patience / 1_000} s`;
+    if (came < leastBytes) reject(new DavitError('invalid_request', message));
+    came = 0;
+  }, patience);
+  const chunks = source.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const next = chunks.next();
+      next.catch(() => {});
+      const { done, value } = await Promise.race([next, stillness]);
+      if (done === true) return;
+      came += value.length;
+      yield value;
+    }
   } finally {
     clearInterval(watch);
   }
-  return { sha256: hash.digest('hex'), size };
 }
 
 async function requireSpace(folder: string, wanted: number): Promise<void> {
@@ -72,9 +86,9 @@ function tooLarge(limit: number): DavitError {
   return new DavitError('body_too_large', `the artifact is larger than ${limit} bytes (artifact_limit)`);
 }
 
-function broken(error: unknown): unknown {
-  const { code } = error as { code?: unknown };
-  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR')
+function understood(error: unknown): unknown {
+  const code = systemErrorCode(error);
+  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new DavitError('invalid_request', 'the request ended before its body did', { cause: error });
   return storageFailure(error, 'the upload cannot be written');
 }

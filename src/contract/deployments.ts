@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { uploadQuery } from './artifacts.ts';
 import { flag, wholeNumber } from './query.ts';
 import { serviceId, time } from './scalars.ts';
 
@@ -47,4 +48,5 @@ export const deployQuery = z.strictObject({
   supersede: flag
     .optional()
     .describe('Whether deployments of the service that wait for their turn are not wanted any more.'),
+  ...uploadQuery.shape,
 });

@@ -1,5 +1,6 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
+import type { artifactHandlers } from './artifact_handlers.ts';
 import type { configHandlers } from './config_handlers.ts';
 import type { connectionHandlers } from './connection_handlers.ts';
 import type { declarationHandlers } from './declaration_handlers.ts';
@@ -17,6 +18,7 @@ export interface Handlers {
   readonly services: ReturnType<typeof serviceHandlers>;
   readonly agent: ReturnType<typeof agentHandlers>;
   readonly processes: ReturnType<typeof processHandlers>;
+  readonly artifacts: ReturnType<typeof artifactHandlers>;
   readonly configs: ReturnType<typeof configHandlers>;
   readonly deployments: ReturnType<typeof deploymentHandlers>;
   readonly instances: ReturnType<typeof instanceHandlers>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorAnswer } from '../contract/answers.ts';
+import { archiveTypes } from '../contract/artifacts.ts';
 import { type ErrorCode, errorStatus } from '../contract/error_codes.ts';
 import type { Operation } from '../contract/operations.ts';
 import type { Permission, Route } from './route.ts';
@@ -58,18 +59,35 @@ function describeRoute({ id, path, verb, operation, permission }: Route, schemas
       ...parameters('query', operation.query, schemas),
       ...(verb === 'post' ? [idempotencyKey] : []),
     ],
-    ...(operation.body && {
+    ...((operation.body || operation.archive) && {
       requestBody: {
-        required: !operation.body.safeParse({}).success,
+        required: operation.body?.safeParse({}).success !== true,
         content: {
-          'application/json': { schema: toSchema(operation.body, 'input', schemas) },
+          ...(operation.body && {
+            'application/json': { schema: toSchema(operation.body, 'input', schemas) },
+          }),
           ...(operation.yaml && { 'application/yaml': { schema: { type: 'string' } } }),
+          ...(operation.archive && archiveContent),
         },
       },
     }),
     responses: describeAnswers(operation, permission, schemas),
   };
 }
+
+/** Archives need no schema in OpenAPI 3.1: the type says that they are bytes. */
+const archiveContent = {
+  ...Object.fromEntries(archiveTypes.map((type) => [type, {}])),
+  'multipart/form-data': {
+    schema: {
+      type: 'object',
+      properties: {
+        artifact: { type: 'string', contentMediaType: 'application/octet-stream' },
+        spec: { type: 'string', contentMediaType: 'application/json', description: 'Fields of a spec.' },
+      },
+    },
+  },
+};
 
 const idempotencyKey = {
   name: 'Idempotency-Key',
@@ -96,9 +114,10 @@ function parameters(place: 'path' | 'query', schema: z.ZodObject | undefined, sc
 function describeAnswers(operation: Operation, permission: Permission, schemas: Json): Json {
   const body = toSchema(operation.answer, 'output', schemas);
   const stream = operation.stream && { schema: toSchema(operation.stream, 'output', schemas) };
-  const bodyErrors: ErrorCode[] = operation.body
-    ? ['invalid_json', 'body_too_large', 'unsupported_media_type', 'idempotency_conflict']
-    : [];
+  const bodyErrors: ErrorCode[] =
+    operation.body || operation.archive
+      ? ['invalid_json', 'body_too_large', 'unsupported_media_type', 'idempotency_conflict']
+      : [];
   const codes = [...bodyErrors, ...operation.errors, ...(permission === 'public' ? [] : commonErrors)];
   return {
     [operation.success ?? 200]: {

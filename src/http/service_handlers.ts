@@ -1,6 +1,7 @@
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
 import type { Operations } from '../deploy/operations.ts';
+import { DavitError } from '../lib/errors.ts';
 import type { Registry } from '../services/registry.ts';
 import { allows, authorityOf, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
@@ -30,8 +31,13 @@ export function serviceHandlers(registry: Registry, operations: Operations) {
       operations.update(path.id, body, principal.actor, authorityOf(principal, path.id)),
     delete: ({ path, principal }) =>
       operations.delete(path.id, principal.actor, authorityOf(principal, path.id)),
-    deploy: ({ path, query, body, principal }) =>
-      operations.deploy(path.id, body, principal.actor, isSet(query.supersede)),
+    deploy: ({ path, query, body, principal }) => {
+      const { actor } = principal;
+      if (query.sha256 !== undefined && query.sha256 !== body.artifact?.sha256)
+        throw new DavitError('invalid_request', 'sha256 in the query: goes with an upload only');
+      const authority = authorityOf(principal, path.id);
+      return operations.deploy(path.id, body, actor, isSet(query.supersede), authority);
+    },
     restart: ({ path, body, principal }) => {
       // A command is what the scope deploy is about, whatever the call is named.
       if (body.command !== undefined && !allows(principal, 'deploy', path.id)) {

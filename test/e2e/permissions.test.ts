@@ -36,6 +36,8 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases/{release}': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/artifacts': { scope: 'read', on: 'service' },
+  'post /api/v1/services/{id}/artifact': { scope: 'deploy', on: 'service' },
   'get /api/v1/services/{id}/configs': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/configs/{name}': { scope: 'deploy', on: 'service' },
   'put /api/v1/services/{id}/configs/{name}': { scope: 'deploy', on: 'service' },

@@ -40,6 +40,10 @@ test('a first patch is filled up with the defaults', () => {
     configs: [],
     logs: { max_size: '256MB', max_age: null, max_releases: null, compress: true },
     rollout: { ready_timeout: '60s' },
+    artifact: null,
+    sealed: false,
+    parameters: {},
+    arguments: {},
   });
 });
 
