@@ -147,6 +147,8 @@ export class Http1 implements HttpVersion {
       refuse(known, request, response, head);
       return;
     }
+    // An upgrade that is not made: Node loses the bytes behind such a request, so that nothing may follow it.
+    if (request.headers.upgrade !== undefined) known.is_closing = true;
     const { limits, ending } = this.#receiver;
     const answer = new Http1Answer(
       {

@@ -2,16 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import {
-  bodyOf,
-  closedPort,
-  openBackend,
-  openFront,
-  openRawBackend,
-  RawClient,
-  settings,
-  until,
-} from '../helpers/http_front.ts';
+import { bodyOf, closedPort, openBackend, openFront } from '../helpers/http_front.ts';
 
 /** One request on a connection of its own. */
 async function send(
