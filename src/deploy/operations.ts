@@ -618,7 +618,7 @@ export class Operations {
     done: { readonly stop?: StopReport | null; readonly deployment?: number } = {},
   ): OperationResult {
     const service = this.#options.registry.get(id);
-    const [first] = runningInstances(service);
+    const first = stayingInstances(service).find(({ process }) => process !== null);
     return {
       status,
       ...(first?.process && { pid: pidOf(first.process) }),
