@@ -134,8 +134,10 @@ function readFrom(source: Readable, timeout: number, listener: ReadingListener):
   };
   const onBroken = () => fail('broken');
   const stop = () => {
-    rest();
+    clearTimeout(timer);
     source.off('data', onData).off('end', onEnd).off('close', onBroken);
+    // Somebody else may be throwing away the rest already.
+    if (source.listenerCount('data') === 0) source.pause();
   };
   source.on('data', onData).on('end', onEnd).on('close', onBroken);
   source.pause();

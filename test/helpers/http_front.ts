@@ -42,6 +42,11 @@ export class FakeService implements TargetService {
     this.setPorts(ports);
   }
 
+  /** How many requests wait for an instance. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   setPorts(ports: readonly number[]): void {
     this.instances = ports.map((port, at) => ({
       id: `web/${at + 1}/${port}`,
