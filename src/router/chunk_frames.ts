@@ -20,6 +20,8 @@ const mostDigits = 12;
 const mostExtra = 16_384;
 /** What extensions and trailers consist of: anything but control characters other than the tab. */
 const isText = octetTable(/[\t -~\x80-\xff]/);
+/** The places that an octet leads to which is left out. */
+const extra: ReadonlySet<Place> = new Set(['extension', 'trailer', 'trailer_end']);
 const semicolon = 0x3b;
 
 /**
@@ -62,13 +64,12 @@ export class ChunkFrames {
         continue;
       }
       const octet = from[read++] as number;
-      const isExtra = this.#place === 'trailer_end';
+      const wasTrailer = this.#place === 'trailer_end';
       const next = this.#next(octet);
       if (next === null) return null;
       this.#place = next;
-      if (isExtra || next === 'extension' || next === 'trailer') {
-        if (++this.#extra > mostExtra) return null;
-      } else to[written++] = octet;
+      if (!wasTrailer && !extra.has(next)) to[written++] = octet;
+      else if (++this.#extra > mostExtra) return null;
     }
     return { read, written };
   }

@@ -1,3 +1,4 @@
+import { matchPath, withoutDots } from '../routing/path.ts';
 import {
   beginsWith,
   carriageReturn,
@@ -90,12 +91,13 @@ export function readPlainHead(bytes: Buffer, start: number): PlainHead | 'incomp
   if (fields === null) return 'not_plain';
   const target = bytes.toString('latin1', targetStart, targetEnd);
   const mark = target.indexOf('?');
+  const path = mark === -1 ? target : target.slice(0, mark);
   // Whether a question mark stays that nothing follows is a matter of taste.
-  if (mark === target.length - 1) return 'not_plain';
+  if (mark === target.length - 1 || !isPlainPath(path)) return 'not_plain';
   return {
     method,
     target,
-    path: mark === -1 ? target : target.slice(0, mark),
+    path,
     query: mark === -1 ? '' : target.slice(mark + 1),
     authority: fields.authority,
     closes: fields.closes,
@@ -131,6 +133,12 @@ export function findHeader(lines: string, name: string): string | undefined {
     start = end + 2;
   }
   return found;
+}
+
+/** Whether every server takes it for the same path, and it is to be passed on as it is. */
+function isPlainPath(path: string): boolean {
+  if (!path.includes('%') && !path.includes('/.')) return true;
+  return matchPath(path) !== null && withoutDots(path) === path;
 }
 
 /** Null where nothing that is plain can begin with these bytes. */

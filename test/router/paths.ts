@@ -1,88 +1,91 @@
-import { createServer, type Server } from 'node:net';
-import type { ClientConnection } from '../../src/router/client_connection.ts';
+import type { RouterSettings } from '../../src/contract/routing_table.ts';
 import { FastPath } from '../../src/router/fast_path.ts';
-import { originOf } from '../../src/router/forwarding.ts';
-import { FullPath } from '../../src/router/full_path.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
-import { Http1 } from '../../src/router/http1.ts';
-import { InstancePools } from '../../src/router/instance_pools.ts';
+import { type FastPath as FastPathOfFront, HttpFront } from '../../src/router/http_front.ts';
 import { OpenConnections } from '../../src/router/open_connections.ts';
-import type { Limits, Receiver } from '../../src/router/receiver.ts';
-import { viewOf } from '../../src/router/request_view.ts';
 import type { Director } from '../../src/router/target.ts';
+import { TrustedProxies } from '../../src/router/trusted_proxies.ts';
 
-export const usualLimits: Limits = {
-  header_size: 16_384,
-  header_timeout: 10_000,
-  idle_timeout: 60_000,
-  body_timeout: 30_000,
-  body_size: null,
-  connections: 10_000,
-  connections_per_address: 10_000,
-  held_requests: 100,
+const usual: RouterSettings = {
+  listeners: [{ address: '127.0.0.1:0', tls: false, proxy_protocol: false }],
+  certificates: [],
+  min_version: 'TLSv1.2',
+  trusted_proxies: [],
+  drain_timeout: 30_000,
+  limits: {
+    header_size: 16_384,
+    header_timeout: 10_000,
+    idle_timeout: 60_000,
+    body_timeout: 30_000,
+    body_size: null,
+    connections: 10_000,
+    connections_per_address: 10_000,
+    held_requests: 100,
+  },
 };
 
-/** A router for one director, with the fast path before the full one or without it. */
+interface PathsOptions {
+  /** Whether there is a fast path before the full one. Default: yes. */
+  readonly isFast?: boolean;
+  readonly limits?: Partial<RouterSettings['limits']>;
+  readonly trusted_proxies?: string[];
+  readonly listener?: Partial<RouterSettings['listeners'][number]>;
+  readonly certificates?: RouterSettings['certificates'];
+}
+
+/** What serves HTTP for one director, with the fast path before the full one or without it. */
 export class Paths {
   readonly open = new OpenConnections('r1');
   readonly ending = { is_ending: false };
-  readonly fast: FastPath;
-  readonly server: Server;
-  readonly #pools = new InstancePools();
-  readonly #full: Http1;
-  limits: Limits = usualLimits;
-  /** Networks are not of interest here, only whether the peer is a proxy. */
-  isTrusted = false;
-  /** What went to the full path, as it was read. */
+  readonly problems: string[] = [];
+  /** What went from the fast path to the full one, as it was read. */
   readonly handed: string[] = [];
+  readonly fast: FastPath;
+  readonly front: HttpFront;
+  readonly #settings: RouterSettings;
 
-  constructor(director: Director, isFast: boolean) {
-    const { open, ending } = this;
-    const limits = () => this.limits;
-    this.fast = new FastPath({ director, open, ending, limits, isTrusted: () => this.isTrusted });
-    const held = new HeldRequests(() => 100);
-    const onUnroutable = () => {};
-    const path = new FullPath({ director, pools: this.#pools, held, onUnroutable });
-    const receiver: Receiver = {
-      limits: this.limits,
-      ending,
+  constructor(director: Director, options: PathsOptions = {}) {
+    const { open, ending, problems } = this;
+    const { isFast = true, listener, limits: own, ...settings } = options;
+    const limits = { ...usual.limits, ...own };
+    const listeners = usual.listeners.map((each) => ({ ...each, ...listener }));
+    this.#settings = { ...usual, ...settings, listeners, limits };
+    const trusted = new TrustedProxies();
+    const isTrusted = trusted.includes;
+    this.fast = new FastPath({ director, open, ending, limits: () => limits, isTrusted });
+    const upgrades = {
+      take: (_request: unknown, socket: { destroy(): void }) => socket.destroy(),
+      takeStream: (stream: { close(): void }) => stream.close(),
+    };
+    const fastPath: FastPathOfFront = {
+      take: (connection, handOver) =>
+        this.fast.take(connection, (given, head) => {
+          this.handed.push(head.toString('latin1'));
+          handOver(given, head);
+        }),
+    };
+    const held = new HeldRequests();
+    const onProblem = (problem: string) => void problems.push(problem);
+    this.front = new HttpFront({
+      director,
       open,
-      serve: (incoming) => {
-        const { head, connection } = incoming;
-        const origin = originOf(head.fields, connection, head.authority, () => this.isTrusted);
-        void path.serve({ ...incoming, origin, view: viewOf(head, origin) });
-      },
-      upgrade: (_request, socket) => void socket.destroy(),
-      upgradeStream: (stream) => void stream.close(),
-    };
-    this.#full = new Http1(receiver);
-    const handOver = (connection: ClientConnection, head: Buffer) => {
-      this.handed.push(head.toString('latin1'));
-      this.#full.take(connection, head);
-    };
-    this.server = createServer({ noDelay: true }, (socket) => {
-      const connection: ClientConnection = {
-        socket,
-        peer: '127.0.0.1',
-        is_trusted: this.isTrusted,
-        is_tls: false,
-        local_port: 80,
-        started_at: Date.now(),
-      };
-      if (isFast) this.fast.take(connection, handOver);
-      else this.#full.take(connection);
+      upgrades,
+      fastPath: isFast ? fastPath : null,
+      ending,
+      trusted,
+      held,
+      onProblem,
     });
   }
 
+  /** Returns the port. */
   async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    return (this.server.address() as { port: number }).port;
+    await this.front.apply(this.#settings);
+    return Number(this.front.facts().listening[0]?.split(':').at(-1));
   }
 
   async close(): Promise<void> {
     this.fast.close();
-    this.#full.close();
-    this.server.close();
-    await this.#pools.close();
+    await this.front.close();
   }
 }
