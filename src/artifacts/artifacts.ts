@@ -88,7 +88,14 @@ export class Artifacts {
         `the artifact ${sha256} of "${service}" is not there (any more): upload it again`,
       );
     this.#prepared.set(service, sha256);
-    await this.#folders.make(service, sha256, ownerOf(spec), this.#uploads.file(service, sha256));
+    try {
+      await this.#folders.make(service, sha256, ownerOf(spec), this.#uploads.file(service, sha256));
+    } catch (error) {
+      // It would be refused for ever.
+      if (error instanceof DavitError && error.code === 'artifact_refused')
+        await this.#uploads.remove(service, sha256);
+      throw error;
+    }
   }
 
   /** Throws `service_not_found`: what is uploaded for no service would be kept for nothing. */

@@ -86,5 +86,5 @@ function readNumber(block: Buffer, at: number, length: number): number {
     .replace(/^[ \0]+/, '')
     .replace(/[ \0].*$/s, '');
   if (first < 0x80 && /^[0-7]*$/.test(digits)) return digits === '' ? 0 : Number.parseInt(digits, 8);
-  throw refuseArchive('holds a header that is damaged');
+  throw refuseArchive('is damaged, or no tar archive');
 }

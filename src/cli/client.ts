@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
@@ -15,9 +16,21 @@ interface Call {
   readonly path: string;
   readonly query?: Query;
   readonly body?: unknown;
+  readonly upload?: Upload;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A body that is sent as it is read. */
+export interface Upload {
+  readonly type: string;
+  /** In bytes. */
+  readonly length: number;
+  /** Reads it from its beginning, for each attempt. */
+  readonly open: () => Readable;
+}
+
+/** The slowest line that an upload is given time for, in bytes a millisecond. */
+const slowestUpload = 50;
 /** Milliseconds that an attempt to connect may take. */
 const connectTimeout = 10_000;
 /** Milliseconds that an answer may take when nobody says: a read, and a change, which may wait for a slow stop. */
@@ -50,6 +63,13 @@ export class AgentClient {
   post<Answer>(path: string, body: unknown = {}): Promise<Answer> {
     const headers = { 'idempotency-key': randomUUID() };
     return this.#ask({ method: 'POST', path, body, headers }, this.#timeout ?? changeTimeout);
+  }
+
+  /** As `post`, with a body that does not fit into memory. */
+  upload<Answer>(path: string, query: Query, upload: Upload): Promise<Answer> {
+    const headers = { 'idempotency-key': randomUUID() };
+    const timeout = this.#timeout ?? changeTimeout + upload.length / slowestUpload;
+    return this.#ask({ method: 'POST', path, query, upload, headers }, Math.ceil(timeout));
   }
 
   put<Answer>(path: string, body: unknown): Promise<Answer> {
@@ -113,6 +133,7 @@ export class AgentClient {
   #request(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const { url, key } = this.target;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const { upload } = call;
     return new Promise((resolve, reject) => {
       const request = (url.protocol === 'https:' ? https : http).request(address(url, call), {
         method: call.method,
@@ -126,11 +147,14 @@ export class AgentClient {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
           }),
+          ...(upload && { 'content-type': upload.type, 'content-length': upload.length }),
           ...call.headers,
         },
       });
       limitConnecting(request);
-      request.on('error', reject).on('response', resolve).end(body);
+      request.on('error', reject).on('response', resolve);
+      if (upload === undefined) request.end(body);
+      else send(upload, request, reject);
     });
   }
 
@@ -141,6 +165,24 @@ export class AgentClient {
     const message = `the agent at ${this.target.url.origin} did not answer within ${timeout / 1_000} s`;
     return new DavitError('agent_unreachable', message, { fields: { reason: 'timeout' } });
   }
+}
+
+/** Sends until all is sent, or the agent has answered: it may refuse before it has everything. */
+function send({ open }: Upload, request: http.ClientRequest, fail: (error: Error) => void): void {
+  const source = open();
+  source.on('error', (error) => {
+    fail(error);
+    request.destroy();
+  });
+  request.once('response', (response) => {
+    if (source.readableEnded) return;
+    source.unpipe(request);
+    source.destroy();
+    // What is missing of the body leaves this connection of no use for anything else.
+    response.once('end', () => request.destroy());
+  });
+  request.once('close', () => source.destroy());
+  source.pipe(request);
 }
 
 /** Who interrupts a change should know that it goes on without them. */

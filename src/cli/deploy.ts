@@ -16,6 +16,8 @@ import {
   sizeArgument,
   wholeNumber,
 } from './arguments.ts';
+import { artifactForm, type LocalArtifact, readArtifact } from './artifact.ts';
+import type { AgentClient } from './client.ts';
 import type { Act, Run } from './command.ts';
 import { examples } from './help.ts';
 import { operationText } from './operation.ts';
@@ -43,6 +45,8 @@ export interface DeployOptions {
   readonly memory?: string;
   readonly cpu?: number;
   readonly runner?: string;
+  readonly artifact?: string;
+  readonly argument?: readonly string[];
   readonly file?: string;
   readonly unset?: readonly string[];
 }
@@ -102,6 +106,8 @@ export function addDeploy(program: Command, act: Act): void {
     )
     .option('--min-uptime <duration>', 'ending sooner fails the deploy (default: 1s)', durationArgument)
     .option('--max-log-size <size>', 'how much output is kept (default: 256MB)', sizeArgument)
+    .option('--artifact <file>', 'a tar archive with the files that it runs (tar, tar.gz, tar.zst)')
+    .addOption(listOption('--argument <name=value>', 'the value of a parameter that it has; repeatable'))
     .option('--file <file>', 'YAML or JSON with fields of the spec; - reads standard input')
     .addOption(listOption('--unset <field>', 'back to its default, such as user or env.DEBUG; repeatable'))
     .addHelpText(
@@ -114,6 +120,8 @@ export function addDeploy(program: Command, act: Act): void {
         'davit deploy backup --schedule "0 3 * * *" --time-zone UTC -- ./backup',
         'davit deploy web --cwd /opt/web --user www --env PORT=3000 -- node server.js',
         'API_TOKEN=… davit deploy web --env API_TOKEN -- node server.js',
+        'davit deploy web --artifact build.tar.gz --user www -- node server.js',
+        'davit deploy web --artifact build.tar.gz --argument version=v1.4.2',
         'davit deploy web --file web.yaml',
       ]),
     )
@@ -128,9 +136,29 @@ async function deploy(run: Run, options: DeployOptions, service: string, words: 
   const client = agent();
   const file = options.file === undefined ? {} : await readSpec(options.file, terminal);
   const patch = deployBody(options, rest, environment, client.target.isLocal);
-  const result = await client.post<OperationResult>(servicePath(service, '/deploy'), merged(file, patch));
+  const path = servicePath(service, '/deploy');
+  const body = merged(file, patch);
+  const result =
+    options.artifact === undefined
+      ? await client.post<OperationResult>(path, body)
+      : await deployArtifact(client, path, await readArtifact(options.artifact), body, terminal);
   if (json) terminal.json(result);
   else terminal.print(operationText(result));
+}
+
+async function deployArtifact(
+  client: AgentClient,
+  path: string,
+  artifact: LocalArtifact,
+  spec: Fields,
+  terminal: Terminal,
+): Promise<OperationResult> {
+  const { sha256 } = artifact;
+  try {
+    return await client.upload<OperationResult>(path, { sha256 }, artifactForm(artifact, spec, terminal));
+  } finally {
+    terminal.progress(null);
+  }
 }
 
 /**
@@ -146,7 +174,7 @@ export function deployBody(
   if (options.command !== undefined && rest.length > 0) {
     throw new DavitError('usage', 'give a command after -- or by --command, not both');
   }
-  const path = (given: string) => (isLocal ? resolve(given) : given);
+  const path = (given: string) => (isLocal && !given.startsWith(`\${ARTIFACT}`) ? resolve(given) : given);
   const fields: Fields = {
     command: options.command ?? (rest.length > 0 ? rest : undefined),
     cwd: options.cwd === undefined ? undefined : path(options.cwd),
@@ -166,6 +194,7 @@ export function deployBody(
     schedule: schedule(options),
     limits: given({ memory: options.memory, cpu: options.cpu }),
     runner: options.runner,
+    arguments: options.argument === undefined ? undefined : values(options.argument),
   };
   return (options.unset ?? []).reduce(unset, given(fields) ?? {}) as SpecPatch;
 }
@@ -186,6 +215,15 @@ function variables(pairs: readonly string[], environment: Environment): Record<s
       'usage',
       `--env ${pair}: there is no such variable here; give a value: --env ${pair}=…`,
     );
+  });
+  return Object.fromEntries(entries);
+}
+
+function values(pairs: readonly string[]): Record<string, string> {
+  const entries = pairs.map((pair): [string, string] => {
+    const at = pair.indexOf('=');
+    if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
+    throw new DavitError('usage', `--argument ${pair}: must be NAME=VALUE`);
   });
   return Object.fromEntries(entries);
 }

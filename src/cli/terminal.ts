@@ -28,12 +28,14 @@ export class Terminal {
   readonly canRedraw: boolean;
   readonly hasColours: boolean;
   readonly #streams: Streams;
+  readonly #isDumb: boolean;
 
   constructor(streams: Streams, environment: Environment) {
     this.#streams = streams;
     this.isTerminal = streams.out.isTTY === true;
     this.canAsk = streams.input.isTTY === true && streams.err.isTTY === true;
-    this.canRedraw = this.isTerminal && environment['TERM'] !== 'dumb';
+    this.#isDumb = environment['TERM'] === 'dumb';
+    this.canRedraw = this.isTerminal && !this.#isDumb;
     this.hasColours = this.canRedraw && !environment['NO_COLOR'];
   }
 
@@ -68,6 +70,12 @@ export class Terminal {
   /** Writes a line about the result. */
   note(line: string): void {
     this.#streams.err.write(`${line}\n`);
+  }
+
+  /** Shows how far something has come, in place of what was shown before; null: no more. Only for people who look. */
+  progress(line: string | null): void {
+    if (this.#streams.err.isTTY !== true || this.#isDumb) return;
+    this.#streams.err.write(`\r\u001b[K${line ?? ''}`);
   }
 
   /** Writes the result as one JSON document. */
