@@ -58,6 +58,7 @@ function readAnswer(received: Buffer): HandshakeAnswer | null {
   const start = received.toString('latin1', 0, accepting.length);
   if (!accepting.startsWith(start) && !start.startsWith(interim)) return { kind: 'other', bytes: received };
   const end = received.indexOf(endOfHead);
+  if (end > largestHead) return { kind: 'failed', how: 'broken' };
   if (end < 0) return null;
   const rest = received.subarray(end + endOfHead.length);
   if (start !== accepting) return readAnswer(rest);
