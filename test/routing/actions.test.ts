@@ -5,6 +5,8 @@ import { action } from '../../src/contract/rules.ts';
 import { compileAction } from '../../src/routing/actions.ts';
 import { factsOf, matchOf, type RequestParts } from './requests.ts';
 
+const hole = (name: string) => `\${${name}}`;
+
 function answerOf(given: object, request: RequestParts = {}) {
   const compiled = compileAction(action.parse(given), matchOf());
   assert.equal(compiled.kind, 'answer');
@@ -63,16 +65,19 @@ test('a denial and an answer are what the rule says', () => {
 test('a redirect has the parts of the request in the places that are named', () => {
   const request = { host: 'a.example.org', path: '/x/y%20z', query: 'q=1&r=%2F' };
   assert.equal(
-    locationOf('https://${HOST}${PATH}${QUERY}', request),
+    locationOf(`https://${hole('HOST')}${hole('PATH')}${hole('QUERY')}`, request),
     'https://a.example.org/x/y%20z?q=1&r=%2F',
   );
   assert.equal(
-    locationOf('https://new.example.org/old${PATH}', request),
+    locationOf(`https://new.example.org/old${hole('PATH')}`, request),
     'https://new.example.org/old/x/y%20z',
   );
-  assert.equal(locationOf('/new${QUERY}', request), '/new?q=1&r=%2F');
-  assert.equal(locationOf('https://x.org/${QUERY}', { query: '' }), 'https://x.org/');
-  assert.equal(locationOf('https://x.org/${OTHER}/ü', request), 'https://x.org/${OTHER}/%C3%BC');
+  assert.equal(locationOf(`/new${hole('QUERY')}`, request), '/new?q=1&r=%2F');
+  assert.equal(locationOf(`https://x.org/${hole('QUERY')}`, { query: '' }), 'https://x.org/');
+  assert.equal(
+    locationOf(`https://x.org/${hole('OTHER')}/ü`, request),
+    `https://x.org/${hole('OTHER')}/%C3%BC`,
+  );
   assert.equal(answerOf({ type: 'redirect', to: '/x', status: 308 })?.status, 308);
 });
 
@@ -83,9 +88,9 @@ test('nothing that a client sends leads to another host', () => {
     '/.//evil.example/x',
     '/a/..//evil.example/x',
   ]) {
-    assert.equal(locationOf('${PATH}', { path }), '/evil.example/x', path);
-    assert.equal(locationOf('/${PATH}', { path }), '/evil.example/x', path);
-    const location = String(locationOf('https://x.org${PATH}', { path }));
+    assert.equal(locationOf(`${hole('PATH')}`, { path }), '/evil.example/x', path);
+    assert.equal(locationOf(`/${hole('PATH')}`, { path }), '/evil.example/x', path);
+    const location = String(locationOf(`https://x.org${hole('PATH')}`, { path }));
     assert.equal(new URL(location).host, 'x.org', path);
   }
   for (const host of [
@@ -103,11 +108,11 @@ test('nothing that a client sends leads to another host', () => {
     '[::1',
     '::1',
   ])
-    assert.equal(locationOf('https://${HOST}/', { host }), 400, host);
-  assert.equal(locationOf('https://${HOST}/', { host: '[::1]' }), 'https://[::1]/');
+    assert.equal(locationOf(`https://${hole('HOST')}/`, { host }), 400, host);
+  assert.equal(locationOf(`https://${hole('HOST')}/`, { host: '[::1]' }), 'https://[::1]/');
 });
 
 test('nothing that a client sends ends the header', () => {
   const query = 'a=\r\nset-cookie: x=1#\u0000é"';
-  assert.equal(locationOf('/x${QUERY}', { query }), '/x?a=%0D%0Aset-cookie:%20x=1%23%00%C3%A9"');
+  assert.equal(locationOf(`/x${hole('QUERY')}`, { query }), '/x?a=%0D%0Aset-cookie:%20x=1%23%00%C3%A9"');
 });

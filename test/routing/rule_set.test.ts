@@ -81,7 +81,7 @@ const anyRule = fc
     ),
     methods: fc.constantFrom([], ['POST']),
   })
-  .map(({ hosts, path, methods }) => ({ hosts, methods, ...path }));
+  .map(({ hosts, path, methods }): Partial<RuleMatch> => ({ hosts, methods: [...methods], ...path }));
 
 test('looking up by host and path finds what looking at every rule finds', () => {
   fc.assert(
