@@ -7,6 +7,8 @@ const longestPart = 255;
 const longestPath = 4_096;
 /** How many links may lead to each other, as in the system. */
 const mostLinks = 40;
+/** How many names one may lead through. */
+const mostSteps = 1_000;
 
 type Kind = 'file' | 'directory' | { readonly link: string };
 
@@ -62,13 +64,13 @@ export class EntryTree {
     return target;
   }
 
-  /** The symbolic links, once all that they could lead through is known. */
-  symlinks(): { readonly path: string; readonly link: string }[] {
-    const links = [...this.#kinds].flatMap(([path, kind]) =>
-      typeof kind === 'object' ? [{ path, link: kind.link }] : [],
-    );
-    for (const { path } of links) this.#follow(path);
-    return links;
+  /** The symbolic links, each checked when it is its turn: all that it could lead through must be known by now. */
+  *symlinks(): Generator<{ readonly path: string; readonly link: string }> {
+    for (const [path, kind] of this.#kinds) {
+      if (typeof kind !== 'object') continue;
+      this.#follow(path);
+      yield { path, link: kind.link };
+    }
   }
 
   /** The directories, innermost first. */
@@ -89,24 +91,28 @@ export class EntryTree {
 
   /** Goes where a link leads, step by step, as the system would. */
   #follow(start: string): void {
-    let at: string[] = [];
-    const ahead = start.split('/');
-    for (let links = 0; ahead.length > 0; ) {
-      const part = ahead.shift() ?? '';
+    let at = '';
+    let links = 0;
+    const ahead = start.split('/').toReversed();
+    for (let steps = 0; ahead.length > 0; steps++) {
+      if (steps > mostSteps || at.length > longestPath)
+        throw refuseEntry(start, 'is a link that leads too far');
+      const part = ahead.pop() ?? '';
       if (part === '' || part === '.') continue;
       if (part === '..') {
-        if (at.length === 0) throw refuseEntry(start, 'is a link that leads out of the archive');
-        at = at.slice(0, -1);
+        if (at === '') throw refuseEntry(start, 'is a link that leads out of the archive');
+        at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
         continue;
       }
-      const kind = this.#kinds.get([...at, part].join('/'));
+      const next = at === '' ? part : `${at}/${part}`;
+      const kind = this.#kinds.get(next);
       if (typeof kind !== 'object') {
-        at = [...at, part];
+        at = next;
         continue;
       }
       links += 1;
       if (links > mostLinks) throw refuseEntry(start, 'is a link that leads in a circle');
-      ahead.unshift(...kind.link.split('/'));
+      ahead.push(...kind.link.split('/').toReversed());
     }
   }
 }

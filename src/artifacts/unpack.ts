@@ -138,5 +138,8 @@ function understood(error: unknown): unknown {
   if (error instanceof DavitError) return error;
   const code = systemErrorCode(error);
   if (/^Z_|^ZSTD_|^ERR_ZLIB|^ERR_.*ZSTD/.test(code)) return refuseArchive('is damaged, or cut off', error);
+  // Names that the archive tells apart, and the file system does not.
+  if (/^(EEXIST|ENAMETOOLONG|EILSEQ|EINVAL)$/.test(code))
+    return refuseArchive('holds names that cannot be made here', error);
   return storageFailure(error, 'the archive cannot be unpacked');
 }
