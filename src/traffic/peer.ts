@@ -46,6 +46,7 @@ export class RouterPeer {
   readonly #helloTimer: NodeJS.Timeout;
   #lastQuestion = 0;
   #hello: Hello | null = null;
+  #newest: PublishedTable | null = null;
   #waiting: PublishedTable | null = null;
   #isSending = false;
   #told: RouterFacts | null = null;
@@ -79,6 +80,8 @@ export class RouterPeer {
 
   /** Sends a table as soon as it has taken the one before; of several that wait, only the newest goes. */
   publish(table: PublishedTable): void {
+    if (table === this.#newest) return;
+    this.#newest = table;
     this.#waiting = table;
     this.#sendWaiting();
   }

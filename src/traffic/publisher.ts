@@ -43,6 +43,8 @@ export class Publisher {
   #timer: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #givenUp = new WeakSet<RouterPeer>();
+  /** How many that run and have not come are not waited for any more. */
+  #absent = 0;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -111,16 +113,17 @@ export class Publisher {
     this.#send();
   }
 
-  /** Brings a router that has just connected up to date; null where it has nothing to be told. */
+  /** Brings a router that has just connected up to date. */
   greet(peer: RouterPeer): void {
     const { table } = peer.identity;
-    this.publish();
     // It would not go back to what it takes for an older agent's.
-    const isLater = (table?.epoch ?? 0) - this.#epoch || (table?.version ?? 0) - this.#version;
-    if (table !== null && isLater > 0) {
+    if (table !== null && (table.epoch - this.#epoch || table.version - this.#version) > 0) {
       this.#epoch = table.epoch + 1;
-      if (this.#published !== null) this.#send();
-    } else if (this.#published !== null) peer.publish(this.#published);
+      this.#published = null;
+    }
+    this.publish();
+    if (this.#published !== null) peer.publish(this.#published);
+    this.#absent = 0;
     this.wake();
   }
 
@@ -150,13 +153,17 @@ export class Publisher {
     const isMet = () => {
       const connected = [...peers()];
       return (
-        connected.length >= expectedRouters() &&
+        connected.length + this.#absent >= expectedRouters() &&
         connected.every((peer) => isThere(peer) || this.#givenUp.has(peer))
       );
     };
     const deadline = AbortSignal.timeout(patience);
     while (!isMet() && !deadline.aborted) await this.nextChange(deadline);
-    for (const peer of peers()) if (!isThere(peer)) this.#giveUp(peer);
+    for (const peer of peers()) {
+      if (isThere(peer)) this.#givenUp.delete(peer);
+      else this.#giveUp(peer);
+    }
+    this.#absent = Math.max(0, expectedRouters() - [...peers()].length);
   }
 
   close(): void {
@@ -167,6 +174,7 @@ export class Publisher {
 
   /** Resolves at the next thing that `wake` tells, or when `signal` is aborted. */
   async nextChange(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const resume = () => resolve();
     this.#waiting.add(resume);

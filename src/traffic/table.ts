@@ -44,7 +44,7 @@ function tableInstance(instance: Instance, { tagsOf, readyAt }: ServiceView): Ta
     port,
     tags: [...new Set([...tagsOf(number), `release:${release}`, `instance:${number}`])],
     ready_at: readyAt(instance_id, started_at),
-    draining: state === 'draining' ? draining : null,
+    draining: state === 'draining' ? draining && { until: draining.until, spread: draining.spread } : null,
   };
 }
 

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { routerField, routerProcesses, routerSettings } from '../../src/config/router.ts';
+import { routerSettings as contract } from '../../src/contract/routing_table.ts';
+
+const listeners = [{ address: '0.0.0.0:80' }];
+const file = '/etc/davit/cert.pem';
+
+test('without the setting there is no router', () => {
+  assert.equal(routerField.parse(undefined), null);
+});
+
+test('the defaults are what routers are to get, in numbers', () => {
+  const config = routerField.parse({ listeners });
+  assert.ok(config !== null);
+  const settings = routerSettings(config);
+  assert.doesNotThrow(() => contract.parse(settings));
+  assert.equal(settings.limits.header_size, 16_384);
+  assert.equal(settings.limits.body_size, null);
+  assert.equal(settings.drain_timeout, 60_000);
+  assert.ok(routerProcesses(config) >= 1);
+  assert.equal(routerProcesses({ ...config, processes: 3 }), 3);
+});
+
+for (const [what, config, place] of [
+  ['no listener', { listeners: [] }, 'listeners'],
+  ['a listener without a port', { listeners: [{ address: '0.0.0.0' }] }, 'listeners.0.address'],
+  ['port 0', { listeners: [{ address: '0.0.0.0:0' }] }, 'listeners.0.address'],
+  ['a port that is none', { listeners: [{ address: '0.0.0.0:65536' }] }, 'listeners.0.address'],
+  ['an address twice', { listeners: [...listeners, ...listeners] }, 'listeners.1.address'],
+  ['TLS without a certificate', { listeners: [{ ...listeners[0], tls: true }] }, 'listeners.0.tls'],
+  [
+    'a relative path',
+    { listeners, certificates: [{ cert_file: 'x', key_file: file }] },
+    'certificates.0.cert_file',
+  ],
+  ['a network that is none', { listeners, trusted_proxies: ['10.0.0.0/40'] }, 'trusted_proxies.0'],
+  ['a size that is none', { listeners, limits: { header_size: 'x' } }, 'limits.header_size'],
+  ['a head without room', { listeners, limits: { header_size: '10B' } }, 'limits.header_size'],
+  ['a bare number for a time', { listeners, drain_timeout: 60 }, 'drain_timeout'],
+  ['no process', { listeners, processes: 0 }, 'processes'],
+  ['what is not known', { listeners, port: 80 }, ''],
+] as const)
+  test(`${what} is refused`, () => {
+    const { success, error } = routerField.safeParse(config);
+    assert.equal(success, false);
+    assert.equal(error?.issues[0]?.path.join('.'), place);
+  });
