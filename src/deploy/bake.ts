@@ -11,6 +11,8 @@ export interface BakeFacts {
   readonly restarts: number;
   /** How many of its instances are not ready. */
   readonly not_ready: number;
+  /** How many of its instances routers have taken out, because they failed again and again. */
+  readonly ejected: number;
 }
 
 /** The percentile at which latencies are compared. */
@@ -20,12 +22,13 @@ const noise = 20;
 
 /** What the new release does worse than it may, as a sentence; null: nothing. */
 export function whatIsWorse(
-  { now, before, restarts, not_ready }: BakeFacts,
+  { now, before, restarts, not_ready, ejected }: BakeFacts,
   tolerance: Rollout['tolerance'],
 ): string | null {
   if (restarts > tolerance.restarts)
     return `its instances ended by themselves ${restarts} times, where ${tolerance.restarts} are tolerated`;
   if (not_ready > 0) return `${not_ready} of its instances are not ready any more`;
+  if (ejected > 0) return `${ejected} of its instances fail so often that requests are kept from them`;
   if (now.requests < tolerance.requests) return null;
   const [rate, usual] = [errorRate(now), errorRate(before)];
   if (rate > usual + tolerance.error_rate)

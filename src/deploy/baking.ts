@@ -59,6 +59,7 @@ function comparison({ registry, traffic }: CourseParts, attempt: Attempt): () =>
         before: traffic.counts(id, old),
         restarts:
           restartsNow() - atFirst.restarts + instances().filter(({ state }) => state === 'failed').length,
+        ejected: traffic.ejected(id, target.release),
         not_ready: instances().filter((instance) => instance.state === 'running' && !isReady(instance))
           .length,
       },

@@ -94,6 +94,8 @@ async function proceed(parts: CourseParts, attempt: Attempt): Promise<Replacemen
     const scale = instances === target.spec.instances ? null : instances;
     registry.commit(id, { wanted: 'running', current_release: release, scale, under_way: null });
     noteDeployment(parts, id, attempt.under_way, null);
+    // Whoever is told that it is deployed finds it so.
+    await parts.traffic.applied(id);
     const first = stayingInstances(registry.get(id))[0]?.process;
     return { pid: first ? pidOf(first) : null, stop };
   } catch (error) {
@@ -106,6 +108,7 @@ async function proceed(parts: CourseParts, attempt: Attempt): Promise<Replacemen
     noteDeployment(parts, id, attempt.under_way, errorMessage(error));
     await course.putBack();
     registry.commit(id, { under_way: null });
+    await parts.traffic.applied(id);
     if (!(error instanceof DavitError)) throw error;
     const fields = { ...error.fields, restored: restoredOf(registry.get(id), attempt.under_way) };
     throw new DavitError(error.code, error.message, { ...error, cause: error, fields });

@@ -11,6 +11,8 @@ export interface Traffic {
   applied(service: string): Promise<void>;
   /** Resolves when routers have nothing open any more with an instance that drains, or `signal` ends the wait. */
   drained(instance_id: string, signal: AbortSignal): Promise<void>;
+  /** How many instances of a release some router sends nothing new for now, because they failed. */
+  ejected(service: string, release: number): number;
   /** What went through to instances of a release, since their routers first saw them; zeros where nothing did. */
   counts(service: string, release: number): TrafficCounts;
 }

@@ -118,6 +118,11 @@ export class RouterTraffic implements Traffic {
     return this.facts.release(service, release);
   }
 
+  ejected(service: string, wanted: number): number {
+    const { instances } = this.facts.service(service);
+    return instances.filter(({ release, ejected }) => ejected && release === wanted).length;
+  }
+
   /** The routers that are connected. */
   list(): RouterList {
     this.publisher.publish();

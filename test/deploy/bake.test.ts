@@ -4,7 +4,7 @@ import { latencyBounds, type TrafficCounts } from '../../src/contract/connection
 import { countsSince, whatIsWorse } from '../../src/deploy/bake.ts';
 
 const tolerance = { requests: 20, error_rate: 0.05, latency: 3, restarts: 0 };
-const well = { restarts: 0, not_ready: 0 };
+const well = { restarts: 0, not_ready: 0, ejected: 0 };
 
 /** Requests that were answered within `ms`, some of them with 5xx, some not at all. */
 function counts(requests: number, { failed = 0, lost = 0, ms = 1 } = {}): TrafficCounts {
@@ -56,16 +56,15 @@ test('latency counts when it is so many times as long, and more than noise', () 
 });
 
 test('an instance that ends by itself is worse, as far as that is not tolerated', () => {
-  const facts = { now: counts(0), before: counts(0), not_ready: 0 };
+  const facts = { ...well, now: counts(0), before: counts(0) };
   assert.match(whatIsWorse({ ...facts, restarts: 1 }, tolerance) ?? '', /ended by themselves 1 times/);
   assert.equal(whatIsWorse({ ...facts, restarts: 2 }, { ...tolerance, restarts: 2 }), null);
 });
 
-test('an instance that is not ready any more is worse', () => {
-  assert.match(
-    whatIsWorse({ now: counts(0), before: counts(0), restarts: 0, not_ready: 1 }, tolerance) ?? '',
-    /not ready/,
-  );
+test('an instance that is not ready any more, or that routers keep requests from, is worse', () => {
+  const facts = { ...well, now: counts(0), before: counts(0) };
+  assert.match(whatIsWorse({ ...facts, not_ready: 1 }, tolerance) ?? '', /not ready/);
+  assert.match(whatIsWorse({ ...facts, ejected: 2 }, tolerance) ?? '', /^2 of its instances fail so often/);
 });
 
 test('what was before the comparison does not count, also after a router began at zero', () => {
