@@ -108,6 +108,7 @@ export class Router {
     if (left > 0) this.#log.warn(`${left} connections are cut off: they did not end within ${timeout} ms`);
     clearInterval(this.#factsTimer);
     this.#upgrades.close();
+    this.#fast.close();
     await this.#front.close();
     this.#live.close();
     this.#link.sendFacts();
