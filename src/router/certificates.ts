@@ -29,31 +29,40 @@ const watchInterval = 5_000;
 export class Certificates {
   readonly #onProblem: (message: string) => void;
   readonly #onFirst: (options: SecureContextOptions) => void;
-  readonly #watched: () => void;
   #settings: CertificateSettings = { certificates: [], min_version: 'TLSv1.2' };
   #known = new Map<string, Certificate>();
   #by_name = new Map<string, SecureContext>();
+  /** What the files were when they were read, and at the last look. */
+  #read_files = '';
+  #seen_files = '';
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ onProblem, onFirst }: CertificatesOptions) {
     this.#onProblem = onProblem;
     this.#onFirst = onFirst;
-    this.#watched = watchFiles(
-      () => this.#settings.certificates.flatMap(({ cert_file, key_file }) => [cert_file, key_file]),
-      () => this.reload(),
-    );
   }
 
   apply(settings: CertificateSettings): void {
     const is_same = JSON.stringify(settings) === JSON.stringify(this.#settings);
     this.#settings = settings;
-    if (!is_same) this.reload();
-    this.#timer ??= setInterval(this.#watched, watchInterval).unref();
+    if (!is_same) this.#reload();
+    this.#timer ??= setInterval(() => this.look(), watchInterval).unref();
   }
 
-  /** Reads all files again. */
-  reload(): void {
+  /**
+   * Reads the files again when they have changed and then rested from one look to the next: a certificate and its key are
+   * replaced one after the other. Links are followed, as renewal tools change those.
+   */
+  look(): void {
+    const now = fingerprint(this.#settings.certificates);
+    const rests = now === this.#seen_files;
+    this.#seen_files = now;
+    if (rests && now !== this.#read_files) this.#reload();
+  }
+
+  #reload(): void {
     const { certificates, min_version } = this.#settings;
+    this.#read_files = fingerprint(certificates);
     const read = new Map<string, Certificate>();
     for (const files of certificates) {
       const key = JSON.stringify([files.cert_file, files.key_file]);
@@ -115,25 +124,8 @@ function namesOf({ subjectAltName, subject }: X509Certificate): string[] {
   return names.map((name) => name.toLowerCase());
 }
 
-/**
- * Gives a function that, each time it is called, looks whether the files have changed; calls back when they have and then
- * rested from one look to the next: a certificate and its key are replaced one after the other.
- */
-function watchFiles(files: () => readonly string[], onChange: () => void): () => void {
-  let known: string | null = null;
-  let seen: string | null = null;
-  return () => {
-    const now = fingerprint(files());
-    known ??= now;
-    const rests = now === seen;
-    seen = now;
-    if (!rests || now === known) return;
-    known = now;
-    onChange();
-  };
-}
-
-function fingerprint(files: readonly string[]): string {
+function fingerprint(certificates: readonly CertificateFiles[]): string {
+  const files = certificates.flatMap(({ cert_file, key_file }) => [cert_file, key_file]);
   const facts = files.map((file) => {
     const stat = statSync(file, { throwIfNoEntry: false });
     return stat ? [file, stat.ino, stat.size, stat.mtimeMs] : [file];

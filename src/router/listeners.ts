@@ -8,6 +8,8 @@ export type ListenerSettings = RouterSettings['listeners'][number];
 interface ListenersOptions {
   readonly onConnection: (socket: Socket, settings: ListenerSettings) => void;
   readonly onProblem: (message: string) => void;
+  /** How soon it is tried again to open what could not be opened, in milliseconds. Default: 3 seconds. */
+  readonly retryInterval?: number;
 }
 
 /** An address that is to be listened on. */
@@ -18,8 +20,6 @@ interface Listener {
   is_wanted: boolean;
 }
 
-/** How soon it is tried again to open what could not be opened, in milliseconds. */
-const retryInterval = 3_000;
 const backlog = 1_024;
 
 /** Where connections are accepted. Other routers may listen on the same addresses: the kernel shares out the connections. */
@@ -48,6 +48,7 @@ export class Listeners {
       this.#listeners.set(keyOf(settings), { settings, server: null, is_wanted: true });
     }
     await this.#openAll();
+    const { retryInterval = 3_000 } = this.#options;
     this.#retry ??= setInterval(() => void this.#openAll(), retryInterval).unref();
   }
 
@@ -65,7 +66,7 @@ export class Listeners {
     const { settings } = listener;
     const { onConnection, onProblem } = this.#options;
     try {
-      const server = await opened(settings.address, (socket) => onConnection(socket, settings));
+      const server = await opened(settings, (socket) => onConnection(socket, settings));
       // It may have been opened twice, or be no longer wanted, in the meantime.
       if (listener.is_wanted && listener.server === null) listener.server = server;
       else server.close();
@@ -88,25 +89,27 @@ function keyOf({ address, tls, proxy_protocol }: ListenerSettings): string {
   return JSON.stringify([address, tls, proxy_protocol]);
 }
 
-async function opened(address: string, onConnection: (socket: Socket) => void): Promise<Server> {
+async function opened(settings: ListenerSettings, onConnection: (socket: Socket) => void): Promise<Server> {
   try {
-    return await listen(address, true, onConnection);
+    return await listen(settings, true, onConnection);
   } catch (error) {
     // Some systems cannot share a port: there is one router then.
     if (systemErrorCode(error) !== 'ENOTSUP') throw error;
-    return listen(address, false, onConnection);
+    return listen(settings, false, onConnection);
   }
 }
 
 function listen(
-  address: string,
+  { address, tls }: ListenerSettings,
   reusePort: boolean,
   onConnection: (socket: Socket) => void,
 ): Promise<Server> {
   const { host, port } = splitHostPort(address);
+  // A client may end its side and wait for the answer, and a WebSocket may be half closed; but below TLS nobody would notice
+  // the end of a connection whose handshake is not done.
+  const allowHalfOpen = !tls;
   const server = createServer(
-    // A client may end its side and wait for the answer; a WebSocket may be half closed.
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+    { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
     onConnection,
   );
   return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import type { Connection } from '../../src/contract/connections.ts';
 import {
   bodyOf,
   closedPort,
@@ -482,13 +483,13 @@ test('connections are listed with what is under way on them, and can be closed',
   await until(() => open.list({}, 10).connections.some(({ active }) => !active));
   const [first, second] = open.list({}, 10).connections;
   const {
-    id: _id,
+    id,
     started_at: _started,
     last_activity_at: _last,
     bytes_in,
     bytes_out,
     ...facts
-  } = first ?? assert.fail();
+  } = first as Connection;
   assert.deepEqual(facts, {
     protocol: 'http/1.1',
     client: '127.0.0.1',
@@ -502,7 +503,7 @@ test('connections are listed with what is under way on them, and can be closed',
   });
   assert.ok(bytes_in > 40 && bytes_out > 40);
   assert.equal(second?.active, true);
-  assert.equal(open.close({ ids: [first.id] }), 1);
+  assert.equal(open.close({ ids: [id] }), 1);
   await resting.closed();
   await until(() => open.count === 1);
   assert.equal(open.close({ service: 'web' }), 1);
