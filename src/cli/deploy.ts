@@ -40,6 +40,9 @@ export interface DeployOptions {
   readonly restart?: string;
   readonly dependsOn?: readonly string[];
   readonly task?: boolean;
+  readonly route?: readonly string[];
+  readonly strategy?: string;
+  readonly bake?: string;
   readonly schedule?: string;
   readonly timeZone?: string;
   readonly memory?: string;
@@ -87,6 +90,25 @@ export function addDeploy(program: Command, act: Act): void {
         `what must be there first: ${dependencyCondition.options.join(', ')}; repeatable`,
       ),
     )
+    .addOption(
+      listOption(
+        '--route <host/path>',
+        'which requests to the router go to it: a host, a path, or both; repeatable',
+      ),
+    )
+    .addOption(
+      new Option('--strategy <strategy>', 'how it replaces what runs').choices([
+        'rolling',
+        'blue_green',
+        'canary',
+        'recreate',
+      ]),
+    )
+    .option(
+      '--bake <duration>',
+      'how long it is compared with the release before, or manual (default: 10s)',
+      bakeArgument,
+    )
     .option('--task', 'it is to end, and has completed when it ends well')
     .option('--schedule <cron>', 'when it runs, such as "0 3 * * *"; makes it a task')
     .option('--time-zone <zone>', "that of the schedule (default: the host's)")
@@ -116,6 +138,7 @@ export function addDeploy(program: Command, act: Act): void {
         'davit deploy web -- node server.js --port 3000',
         'davit deploy web --command "cd /opt/web && exec node server.js"',
         'davit deploy web --port auto --instances 3 --health-http /ok -- ./web',
+        'davit deploy web --port auto --route web.example.org -- ./web',
         'davit deploy worker --depends-on db:healthy --memory 512MB -- ./worker',
         'davit deploy backup --schedule "0 3 * * *" --time-zone UTC -- ./backup',
         'davit deploy web --cwd /opt/web --user www --env PORT=3000 -- node server.js',
@@ -194,6 +217,8 @@ export function deployBody(
     schedule: schedule(options),
     limits: given({ memory: options.memory, cpu: options.cpu }),
     runner: options.runner,
+    routes: options.route?.map(route),
+    rollout: given({ strategy: options.strategy, bake: options.bake }),
     arguments: options.argument === undefined ? undefined : values(options.argument),
   };
   return (options.unset ?? []).reduce(unset, given(fields) ?? {}) as SpecPatch;
@@ -247,6 +272,17 @@ function schedule({ schedule: cron, timeZone }: DeployOptions): Fields | undefin
   if (cron === undefined && timeZone !== undefined)
     throw new DavitError('usage', '--time-zone needs --schedule');
   return cron === undefined ? undefined : given({ cron, time_zone: timeZone });
+}
+
+/** `web.example.org`, `/api` or `web.example.org/api`. */
+function route(text: string): Fields {
+  const slash = text.indexOf('/');
+  const [host, prefix] = slash === -1 ? [text, ''] : [text.slice(0, slash), text.slice(slash)];
+  return { ...(host !== '' && { hosts: [host] }), ...(prefix !== '' && { path_prefix: prefix }) };
+}
+
+function bakeArgument(value: string): string {
+  return value === 'manual' ? value : durationArgument(value);
 }
 
 function portArgument(value: string): number | 'auto' {
