@@ -45,6 +45,8 @@ async function runRouter({ directory }: { readonly directory: string }): Promise
   });
   const router = new Router({ directory, log });
   const ended = endingSignal();
+  // An agent that takes over from one that died asks once more what is ending already: that must not cut off what drains.
+  process.on('SIGTERM', () => {});
   router.start();
   log.info(`ending on ${await ended}`);
   await router.stop();

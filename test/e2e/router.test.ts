@@ -254,6 +254,9 @@ test('a router that begins while no agent runs serves by what the last one kept'
   assert.equal((await get('web.test', '/plain')).text, 'web');
   const echo = await connect('web.test', '/chat');
   child.kill('SIGTERM');
+  await once(lines, 'line');
+  // As the next agent asks it to end whose predecessor died meanwhile.
+  child.kill('SIGTERM');
   assert.equal(await echo.closed, 1012);
   assert.deepEqual(await exited, [0, null]);
   agent = await startAgent({ config, data: agent.data });
