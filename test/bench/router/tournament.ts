@@ -75,7 +75,7 @@ async function contest(
   };
   const rounds = new Map<RunningProxy, LoadResult[]>(proxies.map((proxy) => [proxy, []]));
   // Whoever compiles what runs often has done so before the first round.
-  if (!quick) for (const proxy of proxies) await once(proxy, { warmUp: 0, seconds: 2 });
+  for (const proxy of proxies) await once(proxy, { warmUp: 0, seconds: quick ? 1 : 2 });
   for (let round = 0; round < (quick ? 1 : 5); round += 1) {
     for (const proxy of rotated(proxies, round))
       rounds.get(proxy)?.push(await once(proxy, { warmUp: 0.5, seconds: quick ? 1 : 2 }));

@@ -14,7 +14,7 @@ export function davitRouter({ command, args, version }: DavitProgram): ProxyKind
     version,
     start: async (setup) => {
       const { folder, port, processes } = setup;
-      writeFileSync(join(folder, 'table.json'), JSON.stringify(table(setup)));
+      writeFileSync(join(folder, 'table.1.1.json'), JSON.stringify(table(setup)));
       const start = () => launchProxy([command, ...args, 'router', '--directory', folder], setup);
       const daemons = [await start()];
       while (daemons.length < processes) daemons.push(await start());
