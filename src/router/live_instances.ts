@@ -40,7 +40,8 @@ export class LiveInstances {
     instance.giveBack();
     if (!instance.isDrained) return;
     if (!instance.isNamed) this.#forget(instance);
-    this.#options.onDrained(instance.id);
+    // It may have come back meanwhile.
+    if (instance.isNamed || !this.#named.has(instance.id)) this.#options.onDrained(instance.id);
   }
 
   #add(instance: TableInstance): void {

@@ -139,9 +139,11 @@ export class LiveService implements TargetService, LeaseKeeper {
   onOutcome(instance: LiveInstance, how: Failure | null, isTrial: boolean): void {
     const { breaker } = instance;
     if (how === null) {
-      if (instance.refused_at !== null) instance.refused_at = null;
       breaker.succeeded(isTrial);
       if (isTrial) this.#count();
+      if (instance.refused_at === null) return;
+      instance.refused_at = null;
+      this.#look();
     } else this.#onFailure(instance, how, isTrial);
   }
 
