@@ -31,6 +31,8 @@ export class Rolling implements Course {
       this.#attempt.service,
       this.#idle().map(({ number }) => number),
     );
+    // Whoever is told that it is deployed finds it so.
+    await this.#parts.traffic.applied(this.#attempt.service);
     return null;
   }
 
