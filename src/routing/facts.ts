@@ -2,7 +2,7 @@ import { matchPath } from './path.ts';
 import type { RoutedRequest } from './request.ts';
 
 /** The header by which a request asks for instances, or rules, by their tags. */
-export const tagHeader = 'x-davit-tag';
+const tagHeader = 'x-davit-tag';
 
 /** A request as rules and strategies look at it; what has to be taken apart is so when it is first asked for, and once. */
 export class RequestFacts {
