@@ -95,7 +95,7 @@ export const configSchema = z.strictObject({
     .max(100)
     .default(5)
     .describe(
-      'How many artifacts of each service are kept that once ran well, and as many that never did; those that run stay always.',
+      'How many artifacts of each service are kept beside those that run: so many that once ran well, and as many that never did.',
     ),
   require_sealed: z
     .boolean()
