@@ -35,7 +35,7 @@ export function addConnections(program: Command, act: Act): void {
       examples([
         'davit connections list',
         'davit connections list --service web --protocol websocket',
-        'davit connections --follow --json',
+        'davit connections list --follow --json',
       ]),
     )
     .action(act(listConnections));

@@ -25,7 +25,7 @@ export function addRules(program: Command, act: Act): void {
   rules
     .command('list', { isDefault: true })
     .description('List them in the order in which they are looked at, with the routes of services.')
-    .addHelpText('after', examples(['davit rules list', 'davit rules --json']))
+    .addHelpText('after', examples(['davit rules list', 'davit rules list --json']))
     .action(act(listRules));
   onRule(rules, 'show', 'Show one in full.')
     .addHelpText('after', examples(['davit rules show canary', 'davit rules show web/1']))
