@@ -6,7 +6,6 @@ import { DavitError } from '../lib/errors.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog, NewEvent } from '../services/event_log.ts';
-import { noRestarts, pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import {
   type Authority,
@@ -29,8 +28,10 @@ import { batchOrder } from './batch_order.ts';
 import { Convergence } from './convergence.ts';
 import { Deployments, type DeployOrder } from './deployments.ts';
 import { refuseOwn } from './own_services.ts';
+import { deployMessage, operationResult, stopMessage } from './results.ts';
 import { Retirement } from './retirement.ts';
 import { RunningDeployments } from './running_deployments.ts';
+import { bySchedule, startScheduled } from './scheduled_start.ts';
 import { Signals } from './signals.ts';
 import { stopDrained, stopWhere } from './stop_instances.ts';
 import type { Traffic } from './traffic.ts';
@@ -52,8 +53,8 @@ interface OperationsOptions {
   readonly requiresSealed: () => boolean;
 }
 
-/** Who asked for what a schedule brings about. */
-const bySchedule = 'schedule';
+/** A deployment that nobody waited for. */
+const fromDeploy = { reason: 'deploy', deployment: null } as const;
 
 /** Where a service was declared, and whether what runs of it is to be replaced. */
 interface DeclareOptions {
@@ -209,9 +210,9 @@ export class Operations {
         ({ process, state }) => process !== null || state === 'completed',
       );
       if (restart || !isAsItIsWanted) {
-        const order = { spec, reason: 'deploy', instances: spec.instances, actor, deployment: null } as const;
         try {
-          return await this.#deployWhole(id, order);
+          const { instances } = spec;
+          return await this.#deployWhole(id, { ...fromDeploy, spec, instances, actor });
         } finally {
           // It is declared, also if its first start fails.
           if (registry.find(id) !== null) registry.commit(id, { declared_in });
@@ -295,19 +296,7 @@ export class Operations {
 
   /** Starts a task whose time has come, unless it still runs. How it goes is noted with the task. */
   runScheduled(id: string, scheduled_for: Date): Promise<void> {
-    return this.#turn(id, async () => {
-      const { registry, supervisor, dependencies } = this.#options;
-      const service = registry.find(id);
-      if (service === null || service.wanted === 'stopped' || runningInstances(service).length > 0) return;
-      const unmet = dependencies.unmet(id);
-      if (unmet.length > 0)
-        throw new DavitError('dependency_unmet', `the task waits for ${unmet.join(' and ')}: not run`);
-      const { current_release: release } = service;
-      const spec = registry.spec(id);
-      const order = { service: id, number: 1, release, spec, actor: bySchedule, cause: null } as const;
-      registry.updateInstance(id, 1, { restarts: noRestarts });
-      await supervisor.restart({ ...order, trigger: 'schedule', scheduled_for });
-    });
+    return this.#turn(id, () => startScheduled(this.#options, id, scheduled_for));
   }
 
   /** Ends what runs of a task, so that its next run can begin. */
@@ -321,15 +310,7 @@ export class Operations {
   /** Stops the whole tree of each instance; a service that is stopped already stays so. */
   stop(id: string, actor: string): Promise<OperationResult> {
     refuseOwn(id);
-    return this.#endedTurn(id, actor, async () => {
-      const { registry } = this.#options;
-      registry.commit(id, { wanted: 'stopped' });
-      const stop = await this.#stopRunning(id, actor, null);
-      const waited = this.#convergence.rest(id);
-      if (stop === null && !waited) return this.#result(id, 'stopped', 'Service was already stopped');
-      if (stop === null) return this.#result(id, 'stopped', 'Service stopped; it was not running');
-      return this.#result(id, 'stopped', stopMessage(stop), { stop });
-    });
+    return this.#stopInTurn(id, actor);
   }
 
   /** Changes how many instances run: starts what is missing, stops those with the highest numbers. */
@@ -382,37 +363,22 @@ export class Operations {
   keepOwn(id: string, spec: Spec): Promise<void> {
     return this.#turn(id, async () => {
       const { registry } = this.#options;
-      const actor = 'agent';
-      const existing = registry.find(id);
-      const runs =
-        existing !== null && existing.wanted === 'running' && runningInstances(existing).length > 0;
+      const [existing, actor] = [registry.find(id), 'agent'];
+      const runs = existing?.wanted === 'running' && runningInstances(existing).length > 0;
       const wanted = applyPatch(null, spec as SpecPatch);
       if (!runs || needsRestart(registry.spec(id), wanted)) {
-        const order = {
-          spec: wanted,
-          reason: 'deploy',
-          instances: wanted.instances,
-          actor,
-          deployment: null,
-        } as const;
-        await this.#deployments.deploy(id, order);
-        return;
+        const { instances } = wanted;
+        await this.#deployments.deploy(id, { ...fromDeploy, spec: wanted, instances, actor });
+      } else if (!isDeepStrictEqual(registry.spec(id), wanted)) {
+        this.#makeCurrent(id, wanted, 'update', actor, null);
+        await this.#convergence.converge(id, actor);
       }
-      if (isDeepStrictEqual(registry.spec(id), wanted)) return;
-      this.#makeCurrent(id, wanted, 'update', actor, null);
-      await this.#convergence.converge(id, actor);
     });
   }
 
   /** Ends a service of the agent itself, if there is one. */
-  endOwn(id: string): Promise<void> {
-    return this.#turn(id, async () => {
-      const { registry } = this.#options;
-      if (registry.find(id) === null) return;
-      registry.commit(id, { wanted: 'stopped' });
-      await this.#stopRunning(id, 'agent', null);
-      this.#convergence.rest(id);
-    });
+  async endOwn(id: string): Promise<void> {
+    if (this.#options.registry.find(id) !== null) await this.#stopInTurn(id, 'agent');
   }
 
   /** Brings to an end what an agent was doing with a service when it died, and starts again what ended with it or the host. */
@@ -493,12 +459,14 @@ export class Operations {
     if (this.#options.registry.find(id) === null) return this.#turn(id, () => work(null));
     const deployment = this.#running.add(id, actor, supersedes);
     const turn = this.#turn(id, async () => {
-      this.#running.requireWanted(id, deployment);
       try {
+        this.#running.requireWanted(id, deployment);
         return await work(deployment);
       } catch (error) {
         this.#deployments.noteRefusal(deployment, error);
         throw error;
+      } finally {
+        this.#running.forget(deployment);
       }
     });
     const waits = this.#running.waitsForPromotion(deployment);
@@ -588,6 +556,17 @@ export class Operations {
     return { ...this.#options, retirement: this.#retirement };
   }
 
+  #stopInTurn(id: string, actor: string): Promise<OperationResult> {
+    return this.#endedTurn(id, actor, async () => {
+      this.#options.registry.commit(id, { wanted: 'stopped' });
+      const stop = await this.#stopRunning(id, actor, null);
+      const waited = this.#convergence.rest(id);
+      if (stop === null && !waited) return this.#result(id, 'stopped', 'Service was already stopped');
+      if (stop === null) return this.#result(id, 'stopped', 'Service stopped; it was not running');
+      return this.#result(id, 'stopped', stopMessage(stop), { stop });
+    });
+  }
+
   /** Ends deployments of a service, and takes its turn after that. */
   #endedTurn<T>(id: string, actor: string, work: () => Promise<T>): Promise<T> {
     this.#running.abandon(id, actor);
@@ -615,36 +594,13 @@ export class Operations {
     id: string,
     status: OperationResult['status'],
     message: string,
-    done: { readonly stop?: StopReport | null; readonly deployment?: number } = {},
+    done?: Parameters<typeof operationResult>[2],
   ): OperationResult {
-    const service = this.#options.registry.get(id);
-    const first = stayingInstances(service).find(({ process }) => process !== null);
-    return {
-      status,
-      ...(first?.process && { pid: pidOf(first.process) }),
-      message,
-      service: id,
-      release: service.current_release,
-      ...(done.deployment !== undefined && { deployment: done.deployment }),
-      ...(done.stop && { stop: done.stop }),
-    };
+    return operationResult(this.#options.registry.get(id), { status, message }, done);
   }
 }
 
 /** A patch that says how many instances there are to be ends what was asked for beside the spec. */
 function scaleAfter(patch: SpecPatch, scale: number | null): number | null {
   return 'instances' in patch ? null : scale;
-}
-
-function stopMessage({ ended_by, survivors, swept, signal }: StopReport): string {
-  if (survivors.length > 0)
-    return `Service stopped, but these processes are still there: ${survivors.join(', ')}`;
-  const how = ended_by === 'kill' ? `it did not end on ${signal} and was killed` : `it ended on ${signal}`;
-  return swept.length > 0
-    ? `Service stopped: ${how}, and ${swept.length} escaped descendants were killed`
-    : `Service stopped: ${how}`;
-}
-function deployMessage(release: number, nextRun: Date | null): string {
-  if (nextRun === null) return `Service deployed as release ${release}`;
-  return `Task deployed as release ${release}; it runs next at ${nextRun.toISOString()}`;
 }

@@ -54,6 +54,11 @@ export class RunningDeployments {
     return new Promise((resolve) => this.#onWaiting.set(deployment, resolve));
   }
 
+  /** Nobody is told any more that a deployment waits for somebody. */
+  forget(deployment: number): void {
+    this.#onWaiting.delete(deployment);
+  }
+
   /** Runs a replacement that can be steered, and notes how it goes. */
   async run<T>(
     service: string,
@@ -75,7 +80,6 @@ export class RunningDeployments {
       return await work({ cancelled: cancel.signal, interrupted: this.#interrupted.signal, promoted, step });
     } finally {
       this.#running.delete(service);
-      if (deployment !== null) this.#onWaiting.delete(deployment);
     }
   }
 
