@@ -36,6 +36,7 @@ export class FastPath {
   readonly #parts: ConnectionParts;
   #unroutable = 0;
   #timer: NodeJS.Timeout | null = null;
+  #looked_at = 0;
 
   constructor({ director, open, ending, limits, isTrusted }: FastPathOptions) {
     this.#open = open;
@@ -63,7 +64,9 @@ export class FastPath {
   take(connection: ClientConnection, handOver: HandOver): void {
     const served = new FastConnection(this.#parts, connection, handOver);
     this.#connections.set(served, this.#open.add(served));
-    this.#timer ??= setInterval(() => this.#look(performance.now()), tick).unref();
+    if (this.#timer !== null) return;
+    this.#looked_at = performance.now();
+    this.#timer = setInterval(() => this.#look(performance.now()), tick).unref();
   }
 
   /** Ends every connection at once, also those to instances. */
@@ -73,6 +76,10 @@ export class FastPath {
   }
 
   #look(now: number): void {
+    // When this process was kept from running, what came meanwhile is yet to be read: nobody else was late.
+    const wasLate = now - this.#looked_at > 2 * tick;
+    this.#looked_at = now;
+    if (wasLate) return;
     for (const connection of this.#connections.keys()) {
       if (connection.deadline <= now) connection.onDeadline();
       else if (this.#parts.ending.is_ending && now - (connection.rests_since ?? now) >= lastRest)

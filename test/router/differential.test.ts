@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { randomNumbers } from '../helpers/random_request.ts';
+import { FakeDirector } from './fake_director.ts';
+import { type OddCase, OddRequests } from './odd_requests.ts';
+import { Paths } from './paths.ts';
+import { type Recorded, RecordingBackend } from './recording_backend.ts';
+
+/**
+ * The fast path is right where nobody can tell that it is there. So the same bytes go to a router with it and to one without,
+ * and the instances behind both must see the same requests, and the clients the same answers. What may differ:
+ *
+ * - the order of header lines, and of the answer also Date, Connection, Keep-Alive and how the body is framed;
+ * - `Connection` and the letters of `host` in what an instance gets: undici writes its own;
+ * - where a request is followed by bytes that are no request, the full path may refuse these before the answer to the request
+ *   has come, and then nobody gets that: it reads ahead, and the fast path does not.
+ */
+const cases = Number(process.env['DAVIT_DIFFERENTIAL_CASES'] ?? 2_000);
+const seed = Number(process.env['DAVIT_DIFFERENTIAL_SEED'] ?? 1);
+/** How many cases are under way at a time. */
+const lanes = 20;
+/** For how long a router waits for the rest of a request, in milliseconds: for longer than a busy machine keeps it from running. */
+const patience = 10_000;
+
+interface Seen {
+  readonly requests: readonly string[];
+  readonly answers: readonly string[];
+}
+
+/** One router and the instance behind it. */
+class Side {
+  readonly #paths: Paths;
+  readonly #backend: RecordingBackend;
+  readonly #director: FakeDirector;
+  readonly #port: number;
+
+  private constructor(paths: Paths, backend: RecordingBackend, director: FakeDirector, port: number) {
+    this.#paths = paths;
+    this.#backend = backend;
+    this.#director = director;
+    this.#port = port;
+  }
+
+  static async start(isFast: boolean): Promise<Side> {
+    const backend = await RecordingBackend.listen();
+    const director = new FakeDirector(backend.port);
+    director.retries = { attempts: 0, budget_percent: 0 };
+    const limits = { header_timeout: patience, idle_timeout: patience, body_timeout: patience };
+    const paths = new Paths(director, { isFast, limits });
+    return new Side(paths, backend, director, await paths.listen());
+  }
+
+  async try({ pieces }: OddCase): Promise<Seen> {
+    this.#backend.requests = [];
+    this.#paths.handed.length = 0;
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true });
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await once(socket, 'connect');
+    for (const piece of pieces) {
+      socket.write(piece, 'latin1');
+      await nextTurn();
+    }
+    await closed;
+    return { requests: this.#backend.requests.map(shownRequest), answers: answersIn(text) };
+  }
+
+  /** Places at instances that were not given back. */
+  get open(): number {
+    return this.#director.open;
+  }
+
+  /** What went to the full path of the last case; null: nothing. */
+  get handed(): string | null {
+    return this.#paths.handed.at(-1) ?? null;
+  }
+
+  async close(): Promise<void> {
+    await this.#paths.close();
+    this.#backend.close();
+  }
+}
+
+/** A request without what may differ. */
+function shownRequest({ lines, body }: Recorded): string {
+  const [first, ...rest] = lines;
+  const shown = rest
+    .filter((line) => !/^connection:/i.test(line))
+    .map((line) => line.replace(/^host:/i, 'Host:').replace(/^(X-Forwarded-Port: )\d+$/, '$1'));
+  return [first, ...shown.sort(), '', body].join('\n');
+}
+
+/** The answers in what a client got, without what may differ; one that is not whole ends with `…`. */
+function answersIn(text: string): string[] {
+  const answers: string[] = [];
+  for (let rest = text; rest !== ''; ) {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end === -1) return [...answers, '…'];
+    const [status, ...lines] = rest.slice(0, end).split('\r\n');
+    const { body, length } = bodyIn(rest.slice(end + 4), rest.slice(0, end));
+    const shown = lines.filter(
+      (line) => !/^(date|connection|keep-alive|content-length|transfer-encoding):/i.test(line),
+    );
+    const trimmed = shown.map((line) => line.replace(/^([^:]+):[ \t]*(.*?)[ \t]*$/, '$1: $2'));
+    answers.push([status?.split(' ')[1], ...trimmed.sort(), '', body].join('\n'));
+    rest = rest.slice(end + 4 + length);
+  }
+  return answers;
+}
+
+function bodyIn(text: string, head: string): { body: string; length: number } {
+  if (/^HTTP\/1.1 (1..|204|304) /.test(head)) return { body: '', length: 0 };
+  if (/^transfer-encoding: chunked$/im.test(head)) return chunksIn(text);
+  const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+  // The answer to HEAD names the length of a body that does not come.
+  if (text === '' || text.startsWith('HTTP/1.1 ')) return { body: '', length: 0 };
+  return { body: text.length < length ? `${text}…` : text.slice(0, length), length };
+}
+
+function chunksIn(text: string): { body: string; length: number } {
+  let body = '';
+  for (let at = 0; ; ) {
+    if (text.startsWith('HTTP/1.1 ', at)) return { body, length: at };
+    const end = text.indexOf('\r\n', at);
+    if (end === -1) return { body: `${body}…`, length: text.length };
+    const size = Number.parseInt(text.slice(at, end), 16);
+    body += text.slice(end + 2, end + 2 + size);
+    at = end + 2 + size + 2;
+    if (size === 0) return { body, length: at };
+  }
+}
+
+/** Where the plain requests at the beginning of a text end; what is plain is said in another way here than in the fast path. */
+function plainEnds(text: string): number[] {
+  const request =
+    /(?:GET|HEAD) \/\S* HTTP\/1\.1\r\n(?:(?!content-|transfer-|expect|upgrade|te:|trailer)[\w-]+: [!-~](?:[ -~]*[!-~])?\r\n)+\r\n/iy;
+  const ends = [0];
+  while (request.test(text)) ends.push(request.lastIndex);
+  return ends;
+}
+
+/** Whether one list is the beginning of the other, whichever is longer. */
+function isBeginning(one: readonly string[], other: readonly string[]): boolean {
+  return one.every((each, index) => index >= other.length || each === other[index]);
+}
+
+/** Whether the full path has refused what follows plain requests before these were answered, and all else is alike. */
+function hasReadAhead({ text }: OddCase, fast: Seen, full: Seen): boolean {
+  return (
+    /^4\d\d\n|…$/.test(full.answers.at(-1) ?? '…') &&
+    isBeginning(withoutLast(full.answers), fast.answers) &&
+    isBeginning(full.requests, fast.requests) &&
+    fast.requests.length < plainEnds(text).length
+  );
+}
+
+/** Whether the fast path had no part in it: what the full path does of some bytes depends on how they are cut. */
+function wasHandedAll({ text }: OddCase, handed: string | null, fast: Seen, full: Seen): boolean {
+  const isAlike =
+    isBeginning(withoutLast(full.answers), withoutLast(fast.answers)) &&
+    isBeginning(full.requests, fast.requests);
+  return handed !== null && text.startsWith(handed) && isAlike;
+}
+
+function withoutLast(answers: readonly string[]): readonly string[] {
+  return answers.slice(0, -1);
+}
+
+/** Whether what the full path got begins where plain requests end, and lacks nothing. */
+function isHandedWhole({ text }: OddCase, handed: string | null): boolean {
+  return handed === null || plainEnds(text).some((end) => text.startsWith(handed, end));
+}
+
+test(`${cases} odd connections are served alike by both paths`, { timeout: 600_000 }, async (t) => {
+  const odd = new OddRequests(randomNumbers(seed));
+  const tally = { cases: 0, requests: 0, handed: 0, read_ahead: 0 };
+  const differences: unknown[] = [];
+  const runLane = async () => {
+    const [fast, full] = await Promise.all([Side.start(true), Side.start(false)]);
+    try {
+      while (tally.cases < cases && differences.length < 8) {
+        const number = ++tally.cases;
+        const each = odd.next();
+        const [one, other] = await Promise.all([fast.try(each), full.try(each)]);
+        tally.requests += one.requests.length;
+        const isAlike = isDeepStrictEqual(one, other);
+        const isExcused =
+          !isAlike && (hasReadAhead(each, one, other) || wasHandedAll(each, fast.handed, one, other));
+        if (isExcused) tally.read_ahead += 1;
+        if (fast.handed !== null) tally.handed += 1;
+        if ((isAlike || isExcused) && isHandedWhole(each, fast.handed) && fast.open === 0) continue;
+        differences.push({ number, ...each, fast: one, full: other, handed: fast.handed, open: fast.open });
+      }
+    } finally {
+      await Promise.all([fast.close(), full.close()]);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, runLane));
+  assert.deepEqual(differences, [], `with seed ${seed}`);
+  t.diagnostic(JSON.stringify(tally));
+  // It would prove little if nearly everything went to the full path, or nearly nothing did.
+  assert.ok(tally.handed > cases / 4 && tally.handed < cases * 0.9 && tally.read_ahead < cases / 4);
+});
