@@ -13,7 +13,6 @@ export const rulePath = z.strictObject({ rule_id: anyRuleId });
 
 export const createRule = newRule.meta({ id: 'CreateRule' });
 export const replaceRule = newRule.omit({ id: true }).meta({ id: 'ReplaceRule' });
-export type ReplaceRule = z.infer<typeof replaceRule>;
 
 export const orderRules = z
   .strictObject({

@@ -81,7 +81,7 @@ export class RouterService {
 }
 
 /** What the service of the routers is. A davit of another build makes it another one. */
-export function routerSpec(directory: string, { processes, drain_timeout }: WantedRouters): Spec {
+function routerSpec(directory: string, { processes, drain_timeout }: WantedRouters): Spec {
   return spec.parse({
     command: [...ownCommand(), 'router', '--directory', directory],
     env: { DAVIT_ROUTER_BUILD: `${version} ${commit}` },

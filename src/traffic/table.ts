@@ -1,12 +1,9 @@
-import type { RoutingTable, TableInstance, TableService } from '../contract/routing_table.ts';
+import type { TableInstance, TableService } from '../contract/routing_table.ts';
 import type { NewRule, Route, Rule } from '../contract/rules.ts';
 import type { Spec } from '../contract/spec.ts';
 import { milliseconds } from '../lib/units.ts';
 import { type Instance, isReady } from '../services/instance.ts';
 import type { Service } from '../services/service.ts';
-
-/** What of the table stands apart from the agent that makes it. */
-export type TableContent = Omit<RoutingTable, 'format' | 'epoch' | 'version'>;
 
 /** What of a service is not in its record. */
 interface ServiceView {
