@@ -175,11 +175,18 @@ export class Splice {
 export function reset(stream: Duplex): void {
   if (stream.destroyed) return;
   if ('rstCode' in stream) (stream as ServerHttp2Stream).close(constants.NGHTTP2_CONNECT_ERROR);
-  else if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+  else if (stream instanceof Socket && isResettable(stream)) stream.resetAndDestroy();
   else stream.destroy();
 }
 
-/** Whether both directions were ended as they should be. */
-function isFinished(stream: Duplex): boolean {
-  return stream.readableEnded && stream.writableFinished && stream.errored === null;
+/** While the end of its direction is on its way a socket cannot be reset: Node would then never close it. */
+function isResettable(socket: Socket): boolean {
+  const isEnding = socket.writableEnded && !socket.writableFinished;
+  return !isEnding && !(socket instanceof TLSSocket);
+}
+
+/** Whether both directions were ended as they should be. A stream of HTTP/2 that was reset looks like that, but for `aborted`. */
+function isFinished(stream: Duplex & Partial<Pick<ServerHttp2Stream, 'aborted'>>): boolean {
+  const { readableEnded, writableFinished, errored, aborted } = stream;
+  return readableEnded && writableFinished && errored === null && aborted !== true;
 }

@@ -25,8 +25,6 @@ export class Http2WebSocketClient implements WebSocketClient {
     this.stream = stream;
     this.head = head;
     stream.on('error', () => {});
-    // It ends in the same way as if the client had ended its direction in good order, but for this.
-    stream.once('aborted', () => stream.destroy(new Error('the client has reset the stream')));
     stream.once('close', this.#onClose);
   }
 
