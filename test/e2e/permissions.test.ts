@@ -34,6 +34,10 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/health': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/runs': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/processes': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/deployments': { scope: 'read', on: 'service' },
+  'get /api/v1/services/{id}/deployments/{deployment}': { scope: 'read', on: 'service' },
+  'post /api/v1/services/{id}/deployments/{deployment}/cancel': { scope: 'deploy', on: 'service' },
+  'post /api/v1/services/{id}/deployments/{deployment}/promote': { scope: 'deploy', on: 'service' },
   'get /api/v1/services/{id}/releases': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/releases/{release}': { scope: 'read', on: 'service' },
   'get /api/v1/services/{id}/artifacts': { scope: 'read', on: 'service' },
@@ -107,6 +111,7 @@ async function attempt(line: string, service: string, key: string | undefined): 
   const path = template
     .replace('{id}', service)
     .replace('{release}', '1')
+    .replace('{deployment}', '1')
     .replace('{key_id}', 'nosuchkey')
     .replace('{rule_id}', 'nosuchrule')
     .replace('{connection_id}', 'a-1')
