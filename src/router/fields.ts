@@ -50,6 +50,13 @@ export function endToEnd(fields: Fields, drops: (name: string) => boolean): stri
   return kept;
 }
 
+/** How large fields are where each has its own line, in bytes. */
+export function sizeOf(fields: Fields): number {
+  let size = 0;
+  for (const each of fields) size += each.length + 2;
+  return size;
+}
+
 /** The fields of an answer that undici gives as it read them. */
 export function decoded(raw: readonly Buffer[]): string[] {
   return raw.map((each) => each.toString('latin1'));

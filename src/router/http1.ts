@@ -3,11 +3,12 @@ import type { Duplex } from 'node:stream';
 import { systemErrorCode } from '../lib/errors.ts';
 import { answerPage, type PageText, rawAnswer } from './answer_page.ts';
 import type { ClientConnection } from './client_connection.ts';
+import { sizeOf } from './fields.ts';
 import { Http1Answer } from './http1_answer.ts';
 import { linger } from './lingering.ts';
 import type { HttpVersion, Receiver } from './receiver.ts';
 import { RequestBody } from './request_body.ts';
-import { expectsContinue, type Refusal, readHttp1Head } from './request_head.ts';
+import { expectsContinue, noConnect, type Refusal, readHttp1Head, tooLarge } from './request_head.ts';
 import { ServedConnection } from './served_connection.ts';
 
 /** An HTTP/1 connection and what is under way on it. */
@@ -35,7 +36,7 @@ const lastRest = 3_000;
 
 /** By what Node's parser says. */
 const parserProblems: Readonly<Record<string, PageText>> = {
-  HPE_HEADER_OVERFLOW: { status: 431, message: 'the header of the request is too large' },
+  HPE_HEADER_OVERFLOW: tooLarge,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
     status: 413,
     message: 'the body of the request has too large chunk extensions',
@@ -67,9 +68,7 @@ export class Http1 implements HttpVersion {
       .on('checkContinue', (request, response) => this.#queue(request, response))
       .on('checkExpectation', (request, response) => this.#queue(request, response))
       .on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
-      .on('connect', (_request, socket) =>
-        endWith(socket, { status: 405, message: 'CONNECT is not supported' }),
-      )
+      .on('connect', (_request, socket) => this.#refuseConnect(socket))
       .on('clientError', (error, socket) => this.#onClientError(error, socket));
     this.applyLimits();
     // It never listens itself; this starts the clock by which slow heads are found.
@@ -142,28 +141,26 @@ export class Http1 implements HttpVersion {
   }
 
   #answer(known: Http1Connection, request: IncomingMessage, response: ServerResponse): void {
-    const head = readHttp1Head(request);
+    const { limits, ending } = this.#receiver;
+    // The parser counts neither what separates the fields nor how many there are.
+    const is_large = (request.url?.length ?? 0) + sizeOf(request.rawHeaders) > limits.header_size;
+    const head = is_large ? tooLarge : readHttp1Head(request);
     if ('message' in head) {
       refuse(known, request, response, head);
       return;
     }
     // An upgrade that is not made: Node loses the bytes behind such a request, so that nothing may follow it.
     if (request.headers.upgrade !== undefined) known.is_closing = true;
-    const { limits, ending } = this.#receiver;
-    const answer = new Http1Answer(
-      {
-        request,
-        response,
-        timeout: limits.body_timeout,
-        closes: () => {
-          known.is_closing ||= ending.is_ending;
-          return known.is_closing;
-        },
-      },
-      expectsContinue(head),
-    );
-    known.answer = answer;
     const body = this.#bodyOf(request, () => answer.goOn());
+    const closes = () => {
+      // A body that nobody wants any more is not waited for.
+      const is_left = !request.complete && body !== null && (!body.has_begun || body.problem !== null);
+      known.is_closing ||= ending.is_ending || is_left;
+      return known.is_closing;
+    };
+    const options = { request, response, timeout: limits.body_timeout, closes };
+    const answer = new Http1Answer(options, expectsContinue(head));
+    known.answer = answer;
     this.#receiver.serve({ head, connection: known.connection, served: known.served, body, answer });
   }
 
@@ -181,6 +178,11 @@ export class Http1 implements HttpVersion {
     if (known === undefined || known.requests > 0) return void socket.destroy();
     this.#forget(known);
     this.#receiver.upgrade(request, socket, head, known.connection);
+  }
+
+  #refuseConnect(socket: Duplex): void {
+    if ((this.#connections.get(socket)?.requests ?? 0) > 0) socket.destroy();
+    else endWith(socket, noConnect);
   }
 
   #onClientError(error: Error, socket: Duplex): void {

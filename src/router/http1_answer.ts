@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Answer } from './exchange.ts';
 import { valuesOf } from './fields.ts';
 import { linger } from './lingering.ts';
@@ -12,8 +12,8 @@ interface Http1AnswerOptions {
   readonly timeout: number;
 }
 
-/** What may stand as reason phrase; another one is left out. */
-const reasonForm = /^[\t\x20-\x7e\x80-\xff]{0,200}$/;
+/** What may stand as reason phrase; in place of another one, the usual one is sent. */
+const reasonForm = /^[\t\x20-\x7e\x80-\xff]{1,200}$/;
 
 /** The answer to an HTTP/1 request. */
 export class Http1Answer implements Answer {
@@ -75,7 +75,7 @@ export class Http1Answer implements Answer {
       valuesOf(fields, 'content-length').length === 0;
     response.writeHead(
       status,
-      reasonForm.test(reason) ? reason : '',
+      reasonForm.test(reason) ? reason : (STATUS_CODES[status] ?? ''),
       is_chunked ? sent : withoutTrailer(sent),
     );
     this.#state = 'begun';

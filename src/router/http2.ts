@@ -6,11 +6,11 @@ import {
 } from 'node:http2';
 import { answerPage } from './answer_page.ts';
 import type { ClientConnection } from './client_connection.ts';
-import { valuesOf } from './fields.ts';
+import { sizeOf, valuesOf } from './fields.ts';
 import { Http2Answer } from './http2_answer.ts';
 import type { HttpVersion, Receiver } from './receiver.ts';
 import { RequestBody } from './request_body.ts';
-import { expectsContinue, type RequestHead, readHttp2Head } from './request_head.ts';
+import { expectsContinue, type RequestHead, readHttp2Head, tooLarge } from './request_head.ts';
 import { ServedConnection } from './served_connection.ts';
 
 interface Session {
@@ -103,10 +103,10 @@ export class Http2 implements HttpVersion {
       return;
     }
     const answer = new Http2Answer(stream, limits.body_timeout);
-    const head = readHttp2Head(headers, raw);
-    if ('message' in head || head.method === 'CONNECT') {
-      const refusal = 'message' in head ? head : { status: 405, message: 'CONNECT is not supported' };
-      const { status, fields, body } = answerPage(refusal, headers.accept);
+    // The library holds a client to it only once that has heard of it, and says so.
+    const head = sizeOf(raw) > limits.header_size ? tooLarge : readHttp2Head(headers, raw);
+    if ('message' in head) {
+      const { status, fields, body } = answerPage(head, headers.accept);
       answer.begin(status, '', fields);
       if (headers[':method'] !== 'HEAD') answer.write(body);
       answer.end([]);

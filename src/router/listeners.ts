@@ -105,8 +105,7 @@ function listen(
   onConnection: (socket: Socket) => void,
 ): Promise<Server> {
   const { host, port } = splitHostPort(address);
-  // A client may end its side and wait for the answer, and a WebSocket may be half closed; but below TLS nobody would notice
-  // the end of a connection whose handshake is not done.
+  // A WebSocket may be half closed; but below TLS nobody would notice the end of a connection whose handshake is not done.
   const allowHalfOpen = !tls;
   const server = createServer(
     { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },

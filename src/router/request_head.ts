@@ -31,6 +31,8 @@ const absoluteForm = /^https?:\/\/([^/?#]*)([/?].*)?$/i;
 /** RFC 3986: a name or an IPv4 address, or an IPv6 address in brackets; then the port. No user. */
 const authorityForm = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::(\d{0,5}))?$/;
 
+export const tooLarge: Refusal = { status: 431, message: 'the header of the request is too large' };
+export const noConnect: Refusal = { status: 405, message: 'CONNECT is not supported' };
 const bad = (message: string): Refusal => ({ status: 400, message });
 
 /** Reads the head of an HTTP/1 request. RFC 9112, 3.2, on targets and Host, and 6, on what says how long the body is. */
@@ -38,7 +40,7 @@ export function readHttp1Head(request: IncomingMessage): RequestHead | Refusal {
   const { method = '', url = '', rawHeaders: fields, httpVersion } = request;
   if (httpVersion !== '1.1' && httpVersion !== '1.0')
     return { status: 505, message: 'this version of HTTP is not supported' };
-  if (method === 'CONNECT') return { status: 405, message: 'CONNECT is not supported' };
+  if (method === 'CONNECT') return noConnect;
   const hosts = valuesOf(fields, 'host');
   if (hosts.length > 1) return bad('the request has more than one Host header');
   if (hosts.length === 0 && httpVersion === '1.1') return bad('the request has no Host header');
@@ -51,6 +53,7 @@ export function readHttp1Head(request: IncomingMessage): RequestHead | Refusal {
 export function readHttp2Head(headers: IncomingHttpHeaders, raw: Fields): RequestHead | Refusal {
   const fields = withoutPseudo(raw);
   const method = String(headers[':method'] ?? '');
+  if (method === 'CONNECT' && headers[':protocol'] === undefined) return noConnect;
   const authority = headers[':authority'];
   const hosts = valuesOf(fields, 'host');
   if (hosts.length > 1) return bad('the request has more than one Host header');
