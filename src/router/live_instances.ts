@@ -41,7 +41,7 @@ export class LiveInstances {
     if (!instance.isDrained) return;
     if (!instance.isNamed) this.#forget(instance);
     // It may have come back meanwhile.
-    if (instance.isNamed || !this.#named.has(instance.id)) this.#options.onDrained(instance.id);
+    if (instance.isNamed || !this.#named.has(instance.id)) this.#tellDrained(instance);
   }
 
   #add(instance: TableInstance): void {
@@ -54,7 +54,7 @@ export class LiveInstances {
   #change(known: LiveInstance, instance: TableInstance): void {
     const wasDrained = known.isDrained;
     this.#calling(known.update(instance));
-    if (known.isDrained && !wasDrained) this.#options.onDrained(known.id);
+    if (known.isDrained && !wasDrained) this.#tellDrained(known);
   }
 
   #drop(instance: LiveInstance): void {
@@ -63,12 +63,16 @@ export class LiveInstances {
     this.#calling(instance.leave());
     if (!instance.isDrained) return;
     this.#forget(instance);
-    if (!wasDrained) this.#options.onDrained(instance.id);
+    if (!wasDrained) this.#tellDrained(instance);
   }
 
   #forget(instance: LiveInstance): void {
     this.#calling(instance.takeGoneListeners());
     this.#options.tallies.leave(instance);
+  }
+
+  #tellDrained({ id }: LiveInstance): void {
+    this.#calling([() => this.#options.onDrained(id)]);
   }
 
   /** Lets no one who listens keep a table from being applied. */

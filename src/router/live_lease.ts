@@ -20,6 +20,7 @@ export class LiveLease implements Lease {
   readonly #keeper: LeaseKeeper;
   #isTrial: boolean;
   #kind: 'undecided' | 'request' | 'websocket' = 'undecided';
+  #isWell = false;
   #hasEnded = false;
 
   /** @param isTrial whether the breaker of the instance waits for what becomes of this */
@@ -37,13 +38,19 @@ export class LiveLease implements Lease {
     const { tally } = this.instance;
     this.#decide(status === 101 ? 'websocket' : 'request');
     tally.answered(status, duration);
-    this.#outcome(status >= 500 ? 'error' : null);
+    if (status >= 500) this.#outcome('error');
+    else if (this.#isTrial || status === 101) this.#outcome(null);
+    // An answer that breaks off is no success: whether it does is known at its end.
+    else this.#isWell = true;
+    this.#keeper.onChanged(this.instance);
   }
 
   failed(how: 'unreachable' | 'broken' | 'timed_out'): void {
     this.#decide('request');
     this.instance.tally.failures++;
+    this.#isWell = false;
     this.#outcome(how);
+    this.#keeper.onChanged(this.instance);
   }
 
   retried(): void {
@@ -60,6 +67,7 @@ export class LiveLease implements Lease {
     else tally.open_requests--;
     tally.bytes_in += bytes_in;
     tally.bytes_out += bytes_out;
+    if (this.#isWell) this.#outcome(null);
     if (this.#isTrial) this.#keeper.onAbandoned(this.instance);
     this.#keeper.onChanged(this.instance);
     this.#keeper.onEnd(this.instance);
@@ -84,6 +92,5 @@ export class LiveLease implements Lease {
     const isTrial = this.#isTrial;
     this.#isTrial = false;
     this.#keeper.onOutcome(this.instance, how, isTrial);
-    this.#keeper.onChanged(this.instance);
   }
 }

@@ -105,7 +105,7 @@ export class LiveService implements TargetService, LeaseKeeper {
     const chosen = kept ?? this.#selection.choose(takers, facts) ?? this.#chooseLast(takers, facts);
     if (chosen === null) return 'none_ready';
     const cookie = kept === null ? this.#selection.cookieFor(chosen.id, request.is_tls) : null;
-    return new LiveLease(chosen, cookie, chosen.breaker.begin(), this);
+    return new LiveLease(chosen, cookie, chosen.breaker.begin(now), this);
   }
 
   mayRetry(): boolean {
@@ -164,13 +164,16 @@ export class LiveService implements TargetService, LeaseKeeper {
     const now = this.#options.now();
     if (how === 'unreachable') instance.refused_at = now;
     const { breaker } = instance;
-    if (!breaker.failed(how, isTrial, policy.breaker) || !this.#members.includes(instance)) return;
+    const wasOut = breaker.state !== 'closed';
+    if (!breaker.failed(how, isTrial, policy.breaker)) return;
     const census = { members: this.#members.length, out: this.#out };
-    if (!isTrial && !mayEject(how, census, policy.max_percent)) return;
+    const mayBeOut =
+      wasOut || (this.#members.includes(instance) && mayEject(how, census, policy.max_percent));
+    if (!mayBeOut) return;
     const { failures } = breaker;
     breaker.trip(how, now, policy.breaker);
     this.#count();
-    if (!isTrial) this.#options.onProblem(ejection(instance, how, failures));
+    if (!wasOut) this.#options.onProblem(ejection(instance, how, failures));
   }
 
   /** Those that may get a request now; when all that are left are out, those. */

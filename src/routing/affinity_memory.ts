@@ -1,5 +1,5 @@
 /** So many clients are remembered at least, and twice as many at most. */
-const generationSize = 50_000;
+const generationSize = 20_000;
 
 /**
  * Which instance a client was sent to that sends no cookie of ours, so that it stays there when others are added. Bounded: clients

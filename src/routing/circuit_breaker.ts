@@ -53,6 +53,9 @@ export interface BreakerPolicy {
 /** A refused connection says more than a failed request, but a process that begins to listen must not be kept waiting for long. */
 const unreachableTime = 1_000;
 
+/** After this time another trial is made, whatever may become of the one before. */
+const leastTrialTime = 1_000;
+
 /** The circuit breaker of one instance: after failures in a row it is open for a time, then one request is let through. */
 export class Breaker {
   #state: BreakerState = 'closed';
@@ -61,6 +64,7 @@ export class Breaker {
   #until = 0;
   #duration = 0;
   #cause: Failure = 'error';
+  #trialAt = 0;
 
   get state(): BreakerState {
     return this.#state;
@@ -89,15 +93,18 @@ export class Breaker {
   /** Whether a request may go there at `now`, in milliseconds since the epoch. */
   admits(now: number): boolean {
     if (this.#state === 'closed') return true;
-    // Ahead by more than it was opened for: the clock has been set back.
-    const isOver = now >= this.#until || this.#until - now > this.#duration;
-    if (isOver) this.#on('time_over');
+    if (this.#state === 'open' && isOver(this.#until - this.#duration, this.#duration, now))
+      this.#on('time_over');
+    // Its answer may take long by its nature, as of a request that waits for news.
+    if (this.#state === 'trying' && isOver(this.#trialAt, Math.max(this.#duration, leastTrialTime), now))
+      this.#on('trial_abandoned');
     return this.#state === 'half_open';
   }
 
   /** A request goes there. Returns whether by what becomes of it this is closed or opened again. */
-  begin(): boolean {
+  begin(now: number): boolean {
     if (this.#state === 'closed') return false;
+    this.#trialAt = now;
     this.#on('trial_began');
     return true;
   }
@@ -143,6 +150,11 @@ export class Breaker {
     if (next === 'closed' && this.#state !== 'closed') this.#failures = 0;
     this.#state = next;
   }
+}
+
+/** Whether a time has passed. What began in the future is over: the clock has been set back. */
+function isOver(since: number, duration: number, now: number): boolean {
+  return now < since || now >= since + duration;
 }
 
 /** Whether an instance has as much open as it may. null: it may any number. */

@@ -67,6 +67,44 @@ test('answers with 5xx, broken connections and waits that are too long take an i
   }
 });
 
+test('answers that begin well and then break off take an instance out, too', () => {
+  const world = new World();
+  world.update([tableService(2, { outliers: { consecutive_failures: 3 } })]);
+  for (let count = 0; count < 6; count++) {
+    const lease = world.acquire();
+    lease.answered(200, 1);
+    if (lease.instance.number === 1) lease.failed('broken');
+    lease.end(0, 0);
+  }
+  assert.deepEqual([...world.served(4)], [2]);
+});
+
+test('an instance whose trial fails while it drains is tried again when it drains no longer', () => {
+  const world = new World();
+  world.update([tableService(2)]);
+  world.serve('unreachable');
+  world.now += 1_000;
+  const trial = [world.acquire(), world.acquire()].find(({ instance }) => instance.number === 1);
+  world.update([tableService([tableInstance(1, { draining: { until: 0, spread: 0 } }), tableInstance(2)])]);
+  trial?.failed('broken');
+  trial?.end(0, 0);
+  world.update([tableService(2)]);
+  world.now += 10_000;
+  assert.deepEqual(world.served(4), both);
+});
+
+test('one that is let back in while its trial is under way is not taken out beyond the share by that', () => {
+  const own = { outliers: { consecutive_failures: 1, max_percent: 50 } };
+  const world = new World();
+  world.update([tableService(2, own)]);
+  world.serve(500);
+  world.now += 5_000;
+  const trial = [world.acquire(), world.acquire()].find(({ instance }) => instance.number === 1);
+  world.update([tableService([tableInstance(1)], own)]);
+  trial?.answered(500, 1);
+  assert.equal(world.countsOf('i-1')?.ejected, false);
+});
+
 test('never more are out than their share, whatever fails', () => {
   const world = new World();
   world.update([tableService(4, { outliers: { consecutive_failures: 1, max_percent: 50 } })]);
