@@ -31,8 +31,6 @@ export class Rolling implements Course {
       this.#attempt.service,
       this.#idle().map(({ number }) => number),
     );
-    // Whoever is told that it is deployed finds it so.
-    await this.#parts.traffic.applied(this.#attempt.service);
     return null;
   }
 
@@ -155,12 +153,16 @@ export class Rolling implements Course {
     this.#parts.retirement.retire(this.#attempt.service, number, { actor, cause });
   }
 
+  /** What was on its way out before this began stays so. */
   #readmit(): void {
     const { registry, retirement } = this.#parts;
     const { service, under_way } = this.#attempt;
-    for (const { number, process, draining } of registry.get(service).instances)
-      if (draining !== null && under_way.before?.instance_ids.includes(process?.instance_id ?? ''))
+    const { instance_ids, numbers } = under_way.before ?? { instance_ids: [] };
+    for (const { number, process, draining } of registry.get(service).instances) {
+      const served = numbers?.includes(number) ?? true;
+      if (draining !== null && served && instance_ids.includes(process?.instance_id ?? ''))
         retirement.readmit(service, number);
+    }
   }
 
   /** Starts what ran before, so many of it. What cannot be started is left to its restart policy. */

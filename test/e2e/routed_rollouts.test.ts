@@ -178,6 +178,25 @@ test('an instance that is taken out finishes the request that it has, and is gon
   await untilGone(Number(pid));
 });
 
+test('a release that fails brings nothing back that was on its way out before', async () => {
+  const rollout = { drain_timeout: '60s' };
+  await deployed('past', specOf('past', rollout, { env: { VERSION: 'old' } }));
+  const [{ pid } = { pid: 0 }] = await instances('past');
+  const slow = ask('past', '/wait');
+  await agent.until('GET', '/api/v1/connections?service=past', ({ connections }) =>
+    connections.some(({ active }: { active: boolean }) => active),
+  );
+  await deployed('past', { env: { VERSION: 'new' } });
+  const { status } = await deploy('past', { command: ['/bin/false'], min_uptime: '10s' });
+  assert.equal(status, 422);
+  const left = await instances('past');
+  assert.equal(left.find((each) => each.pid === pid)?.status, 'draining', JSON.stringify(left));
+  for (let count = 0; count < 10; count++) assert.equal(await ask('past'), 'new');
+  process.kill(Number(pid), 'SIGUSR2');
+  assert.equal(await slow, 'old');
+  await untilGone(Number(pid));
+});
+
 test('a scale to fewer instances lets those that go finish', async () => {
   await deployed('less', specOf('less', {}, { instances: 2, env: { VERSION: 'same' } }));
   const slow = [ask('less', '/wait'), ask('less', '/wait')];
