@@ -157,10 +157,10 @@ export class Rolling implements Course {
   #readmit(): void {
     const { registry, retirement } = this.#parts;
     const { service, under_way } = this.#attempt;
-    const { instance_ids, numbers } = under_way.before ?? { instance_ids: [] };
+    const { before } = under_way;
     for (const { number, process, draining } of registry.get(service).instances) {
-      const served = numbers?.includes(number) ?? true;
-      if (draining !== null && served && instance_ids.includes(process?.instance_id ?? ''))
+      const served = before?.numbers?.includes(number) ?? true;
+      if (draining !== null && served && before?.instance_ids.includes(process?.instance_id ?? ''))
         retirement.readmit(service, number);
     }
   }
