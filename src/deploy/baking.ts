@@ -33,7 +33,7 @@ export async function bake(parts: CourseParts, attempt: Attempt): Promise<void> 
     await Promise.race([promoted, pause(Math.min(interval, end - performance.now()), attempt)]);
     steering.interrupted.throwIfAborted();
     steering.cancelled.throwIfAborted();
-    await parts.reconciler.restartDue(id);
+    await parts.reconciler.attend(id);
     const worse = compare();
     if (worse === null) continue;
     const sentence = `release ${target.release} does worse than the one before: ${worse}`;

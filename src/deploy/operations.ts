@@ -118,7 +118,7 @@ export class Operations {
 
   /** Makes a new release the current one without starting it. */
   update(id: string, patch: SpecPatch, actor: string, authority = noAuthority): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       refuseOwn(id);
       const { registry } = this.#options;
       registry.get(id);
@@ -201,7 +201,7 @@ export class Operations {
     actor: string,
   ): Promise<OperationResult> {
     refuseOwn(id);
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       const { registry } = this.#options;
       const existing = registry.find(id);
       requireOpenSpec(this.#sealedChange(id, authority), spec);
@@ -233,7 +233,7 @@ export class Operations {
     actor: string,
     authority = noAuthority,
   ): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       if (command !== undefined) {
         refuseOwn(id);
         const deployed = await this.#deploy(id, { command }, 'restart', actor, null, authority);
@@ -246,7 +246,7 @@ export class Operations {
 
   /** Stops one instance and starts it again. Throws what a start throws; then it is stopped. */
   restartInstance(id: string, number: number, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       const { registry, supervisor } = this.#options;
       const { current_release } = registry.get(id);
       const spec = registry.spec(id);
@@ -273,7 +273,7 @@ export class Operations {
 
   /** Starts the current release, as far as the service does not run already. */
   start(id: string, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       const { registry, dependencies } = this.#options;
       const service = registry.get(id);
       const running = stayingInstances(service).filter(({ process }) => process !== null).length;
@@ -316,7 +316,7 @@ export class Operations {
   /** Changes how many instances run: starts what is missing, stops those with the highest numbers. */
   scale(id: string, instances: number, actor: string): Promise<OperationResult> {
     refuseOwn(id);
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       const { registry } = this.#options;
       const spec = registry.spec(id);
       applyPatch(spec, { instances });
@@ -427,7 +427,7 @@ export class Operations {
   signal(id: string, signal: NodeJS.Signals, actor: string): Promise<OperationResult> {
     if (signal === 'SIGSTOP') return this.pause(id, actor);
     if (signal === 'SIGCONT') return this.resume(id, actor);
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       const message = await this.#signals.send(id, signal, actor);
       return this.#result(id, 'signalled', message);
     });
@@ -435,14 +435,14 @@ export class Operations {
 
   /** Stops the whole tree in its tracks (SIGSTOP). */
   pause(id: string, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       await this.#signals.pause(id, actor);
       return this.#result(id, 'paused', 'Service paused');
     });
   }
 
   resume(id: string, actor: string): Promise<OperationResult> {
-    return this.#turn(id, async () => {
+    return this.#turnNow(id, async () => {
       await this.#signals.resume(id, actor);
       return this.#result(id, 'resumed', 'Service resumed');
     });
@@ -457,6 +457,7 @@ export class Operations {
   ): Promise<OperationResult> {
     // A service that there is not yet has nothing to wait for.
     if (this.#options.registry.find(id) === null) return this.#turn(id, () => work(null));
+    if (!supersedes) this.#running.refuseWhileWaiting(id);
     const deployment = this.#running.add(id, actor, supersedes);
     const turn = this.#turn(id, async () => {
       try {
@@ -570,6 +571,12 @@ export class Operations {
   /** Ends deployments of a service, and takes its turn after that. */
   #endedTurn<T>(id: string, actor: string, work: () => Promise<T>): Promise<T> {
     this.#running.abandon(id, actor);
+    return this.#turn(id, work);
+  }
+
+  /** A turn for which nobody waits who knows how long: not while a deployment waits for somebody. */
+  async #turnNow<T>(id: string, work: () => Promise<T>): Promise<T> {
+    this.#running.refuseWhileWaiting(id);
     return this.#turn(id, work);
   }
 

@@ -14,6 +14,8 @@ interface Running {
   readonly release: number;
   readonly cancel: AbortController;
   readonly promote: () => void;
+  /** Whether it waits for somebody, for as long as that takes. */
+  waits: boolean;
 }
 
 /** The replacements that are under way, and those that wait for their turn: watched, cancelled, promoted. */
@@ -36,9 +38,10 @@ export class RunningDeployments {
     const { history } = this.#parts;
     const earlier = history.open(service).filter(({ status }) => status === 'waiting');
     const id = history.add({ service, actor });
-    if (supersedes)
-      for (const other of earlier)
-        this.#endWaiting(other.id, service, 'superseded', `deployment ${id} took its place`, actor);
+    if (!supersedes) return id;
+    this.#supersedeWaiting(service, id);
+    for (const other of earlier)
+      this.#endWaiting(other.id, service, 'superseded', `deployment ${id} took its place`, actor);
     return id;
   }
 
@@ -68,9 +71,11 @@ export class RunningDeployments {
     const { events, history } = this.#parts;
     const cancel = new AbortController();
     const { promise: promoted, resolve: promote } = Promise.withResolvers<void>();
-    this.#running.set(service, { deployment, release, cancel, promote });
+    const running: Running = { deployment, release, cancel, promote, waits: false };
+    this.#running.set(service, running);
     const step: Steering['step'] = (message, status = 'running') => {
       events.record({ type: 'deployment.progressed', service, release, actor, cause, message });
+      running.waits = status === 'baking_until_promoted';
       if (deployment === null) return;
       history.addStep(deployment, message);
       history.update(deployment, { status: status === 'running' ? 'running' : 'baking' });
@@ -109,6 +114,15 @@ export class RunningDeployments {
     promote();
   }
 
+  /** Throws `state_conflict` where a deployment waits for somebody: nothing else would have its turn before that. */
+  refuseWhileWaiting(service: string): void {
+    const running = this.#running.get(service);
+    if (running?.waits !== true) return;
+    const { deployment, release } = running;
+    const message = `release ${release} of "${service}" waits to be promoted: promote or cancel deployment ${deployment} first`;
+    throw new DavitError('state_conflict', message);
+  }
+
   /** Ends what is under way of a service that is to be stopped, and what waits. */
   abandon(service: string, actor: string): void {
     for (const { id, status } of this.#parts.history.open(service))
@@ -120,6 +134,15 @@ export class RunningDeployments {
   /** The agent ends: what compares leaves that to the next one. */
   interrupt(): void {
     this.#interrupted.abort(new Interruption());
+  }
+
+  /** One that waits for somebody gives way. */
+  #supersedeWaiting(service: string, by: number): void {
+    const running = this.#running.get(service);
+    if (running?.waits !== true) return;
+    const message = `deployment ${by} took its place`;
+    this.#parts.events.record({ type: 'deployment.superseded', service, release: running.release, message });
+    running.cancel.abort(new DavitError('deployment_superseded', message));
   }
 
   #require(service: string, deployment: number): Running {

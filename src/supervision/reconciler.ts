@@ -4,7 +4,7 @@ import { type Instance, waitsForStart } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Service } from '../services/service.ts';
 import type { Dependencies } from './dependencies.ts';
-import { isOver } from './restart.ts';
+import { isOver, policyOf } from './restart.ts';
 import type { Supervisor } from './supervisor.ts';
 
 interface ReconcilerParts {
@@ -60,15 +60,19 @@ export class Reconciler {
 
   /** Ends an instance whose liveness probe fails; its restart policy says what follows. */
   restartUnhealthy(id: string, number: number, cause: number): void {
-    const { registry, supervisor } = this.#parts;
+    const { registry } = this.#parts;
     this.#inItsTurn(id, async () => {
       const instance = registry.find(id)?.instances.find((each) => each.number === number);
       // By now it may be another one, or well again.
-      const isUp = instance?.state === 'running' || instance?.state === 'starting';
-      if (!isUp || instance.liveness !== 'unhealthy' || this.#isClosed) return;
-      const { stop } = registry.spec(id);
-      await supervisor.stop(id, number, stop, { reason: 'unhealthy', actor: null, cause });
+      if (instance !== undefined && isFoundDead(instance) && !this.#isClosed)
+        await this.#endUnhealthy(id, number, cause);
     });
+  }
+
+  async #endUnhealthy(id: string, number: number, cause: number | null): Promise<void> {
+    const { registry, supervisor } = this.#parts;
+    const { stop } = registry.spec(id);
+    await supervisor.stop(id, number, stop, { reason: 'unhealthy', actor: null, cause });
   }
 
   close(): void {
@@ -87,12 +91,18 @@ export class Reconciler {
   }
 
   /**
-   * Starts what is due of a service whose release is being replaced, each by the release that it is of. Callers hold the
-   * service's lock.
+   * Keeps up what runs of a service whose release is being replaced: starts what is due, each by the release that it is of,
+   * and ends what its liveness probe finds dead. Callers hold the service's lock.
    */
-  async restartDue(id: string): Promise<void> {
-    const service = this.#parts.registry.find(id);
-    if (service !== null && !this.#isClosed) await this.#startDue(service, () => {});
+  async attend(id: string): Promise<void> {
+    const { registry } = this.#parts;
+    const service = registry.find(id);
+    if (service === null || this.#isClosed) return;
+    const { liveness } = registry.spec(id);
+    const isRestarted = liveness?.on_unhealthy === 'restart' && policyOf(registry.spec(id)) !== 'never';
+    const dead = isRestarted ? service.instances.filter(isFoundDead) : [];
+    await Promise.all(dead.map(({ number, last_event }) => this.#endUnhealthy(id, number, last_event)));
+    await this.#startDue(registry.get(id), () => {});
   }
 
   /** @param onLater told when the next one is due, in milliseconds since the epoch */
@@ -206,6 +216,11 @@ export class Reconciler {
     const { registry, onProblem } = this.#parts;
     registry.lock.run(id, work).catch((error) => onProblem(`service "${id}": ${errorMessage(error)}`));
   }
+}
+
+/** Whether an instance is up that its liveness probe finds dead. */
+function isFoundDead({ state, liveness }: Instance): boolean {
+  return (state === 'running' || state === 'starting') && liveness === 'unhealthy';
 }
 
 /** The id of what happened last to a service. */

@@ -56,8 +56,8 @@ test('a rolling deployment starts each new instance before an old one ends', asy
   const { release, deployment } = await deployed('roll', { env: { RELEASE: '2' } });
   assert.equal(release, 2);
   for (const pid of old) await untilGone(pid);
-  const now = await instances('roll');
-  assert.equal(now.length, 3);
+  const gone = ({ instances: all }: Answer['body']) => all.length === 3;
+  const now: InstanceStatus[] = (await agent.until('GET', '/api/v1/services/roll/instances', gone)).instances;
   assert.ok(now.every(({ status, release: of }) => status === 'running' && of === 2));
   const { body } = await agent.call('GET', `/api/v1/services/roll/deployments/${deployment}`);
   assert.equal(body.status, 'succeeded');
@@ -179,6 +179,25 @@ test('a canary waits until it is promoted, and its answer does not', async () =>
     ({ instances: all }) =>
       all.length === 2 && all.every((each: InstanceStatus) => each.release === 2 && each.ready),
   );
+});
+
+test('while a canary waits, nothing else is done with its service but what ends that', async () => {
+  const rollout = { strategy: 'canary', bake: 'manual' };
+  await deployed('wait', { command: worker, rollout });
+  await deployed('wait', { env: { RELEASE: '2' } });
+  for (const [path, body] of [
+    ['/service/wait/restart', {}],
+    ['/service/wait/deploy', { env: { RELEASE: '3' } }],
+    ['/api/v1/services/wait/scale', { instances: 2 }],
+  ] as const) {
+    const answer = await agent.call('POST', path, body);
+    assert.deepEqual([answer.status, answer.body.code], [409, 'state_conflict'], path);
+    assert.match(answer.body.error, /promote or cancel deployment \d+ first/);
+  }
+  const later = deploy('wait', { env: { RELEASE: '3' }, rollout: { bake: '0s' } }, '?supersede=true');
+  assert.equal((await later).body.release, 3);
+  const [last, superseded] = await deployments('wait');
+  assert.deepEqual([last?.status, superseded?.status], ['succeeded', 'superseded']);
 });
 
 test('a crash during a canary is found, and the canary is taken back', async () => {
