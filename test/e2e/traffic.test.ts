@@ -12,7 +12,7 @@ before(async () => {
   const { status, body } = await stage.deploy(firstVersion, 'good');
   assert.equal(status, 200, JSON.stringify(body));
   await stage.routersAreUp();
-  load = new Load(stage, { httpClients: 8, webSockets: 100 }, brokenVersion);
+  load = new Load(stage, { httpClients: 16, webSockets: 100 }, brokenVersion);
   await load.webSockets.allEcho();
 });
 after(async () => {

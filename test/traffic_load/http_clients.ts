@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A request from its first byte to the last of its answer. Moments are milliseconds of `performance.now()`. */
-export interface Exchange {
+interface Exchange {
   readonly what: string;
   readonly began: number;
   /** Of the client's end of the connection; null: there was none yet. */
@@ -56,7 +56,6 @@ export class HttpClients {
   failures: HttpFailure[] = [];
   answered = 0;
   readonly #options: HttpClientsOptions;
-  readonly #open = new Set<Exchange>();
   readonly #observers = new Set<(answer: HttpAnswer) => void>();
   readonly #broken: string;
   readonly #ended: Promise<unknown>;
@@ -67,11 +66,6 @@ export class HttpClients {
     this.#options = options;
     this.#broken = broken;
     this.#ended = Promise.all(Array.from({ length: options.count }, (_, at) => this.#run(at)));
-  }
-
-  /** What is under way now. */
-  get open(): readonly Exchange[] {
-    return [...this.#open];
   }
 
   /** The versions that answer from now on, seen by every client at least once. */
@@ -119,7 +113,6 @@ export class HttpClients {
       began: performance.now(),
       port: null,
     };
-    this.#open.add(exchange);
     try {
       const version = await this.#ask(kind, agent, exchange);
       this.answered += 1;
@@ -127,8 +120,6 @@ export class HttpClients {
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
       this.failures.push({ exchange, ended: performance.now(), why: `${code} ${message}`.trim() });
-    } finally {
-      this.#open.delete(exchange);
     }
   }
 

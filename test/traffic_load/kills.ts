@@ -44,16 +44,17 @@ export async function killRouter(stage: Stage, load: Load): Promise<void> {
 
 /** SIGKILL to an instance: what was under way on it breaks, and nothing else does. */
 export async function killInstance(stage: Stage, load: Load): Promise<void> {
+  await load.webSockets.reopen();
   const [killed = 0] = stage.servicePids();
   const others = load.webSockets.connections.filter(({ pid }) => pid !== killed);
   process.kill(killed, 'SIGKILL');
-  const open = new Set(load.http.open);
   await untilGone(killed);
+  const gone = performance.now();
   await load.webSockets.allEcho();
   await load.http.versions();
   await stage.isWhole();
   const foreign = {
-    http: load.http.takeFailures().filter(({ exchange }) => !open.has(exchange)),
+    http: load.http.takeFailures().filter(({ exchange }) => exchange.began > gone),
     webSockets: load.webSockets.takeFailures().filter(({ pid }) => pid !== killed),
   };
   assert.deepEqual(foreign, { http: [], webSockets: [] });
@@ -66,7 +67,7 @@ export async function killInstance(stage: Stage, load: Load): Promise<void> {
 
 /** Each router has connections, or its end would prove nothing. */
 async function bothCarry(stage: Stage, load: Load): Promise<void> {
-  await load.webSockets.allEcho();
+  await load.webSockets.reopen();
   await until('both routers have connections', () =>
     stage.routerPids().every((pid) => clientPorts(pid, stage.port).size > 0),
   );

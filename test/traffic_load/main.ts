@@ -12,7 +12,7 @@ Deploys many times under load, and kills the agent, a router and an instance; en
 Options:
   --deploys <n>        how many; default: 100
   --broken-every <n>   which of them are broken; default: every 5th
-  --http-clients <n>   default: 8
+  --http-clients <n>   default: 32
   --websockets <n>     default: 1000
   --kills <n>          how often each is killed; default: 5
 `;
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   options: {
     deploys: { type: 'string', default: '100' },
     'broken-every': { type: 'string', default: '5' },
-    'http-clients': { type: 'string', default: '8' },
+    'http-clients': { type: 'string', default: '32' },
     websockets: { type: 'string', default: '1000' },
     kills: { type: 'string', default: '5' },
     help: { type: 'boolean', default: false },

@@ -68,6 +68,12 @@ export class WebSocketClients {
     );
   }
 
+  /** Each ends its connection and makes another one, so that routers that are new get their share. Resolves when all stand. */
+  async reopen(): Promise<void> {
+    for (const client of this.#clients) client.reopen();
+    await this.allEcho();
+  }
+
   /** Closes all of them from this side, in order. */
   async stop(): Promise<void> {
     await until('every WebSocket client is connected', () => this.#clients.every(({ isOpen }) => isOpen));
@@ -86,6 +92,7 @@ class Client {
   readonly #number: number;
   readonly #note: (failure: WebSocketFailure) => void;
   #socket: WebSocket;
+  #isReopening = false;
   /** What has been sent and has not come back. */
   #sent: Buffer | null = null;
   #isEnding = false;
@@ -101,6 +108,11 @@ class Client {
 
   get isOpen(): boolean {
     return this.#socket.readyState === WebSocket.OPEN && this.pid !== null;
+  }
+
+  reopen(): void {
+    this.#isReopening = true;
+    this.#socket.close(going);
   }
 
   stop(): void {
@@ -156,14 +168,17 @@ class Client {
         this.#fail(`ended by the client, and closed with ${code}`);
       return;
     }
+    const isOwn = this.#isReopening && code === going;
+    this.#isReopening = false;
     if (code === serviceRestart) this.returns += 1;
+    else if (isOwn) this.#why = '';
     else this.#fail(`closed with ${code} ${reason} ${this.#why}`.trim());
     this.#why = '';
     const comeBack = () => {
       this.#socket = this.#connect();
     };
     // Who cannot get in at all does not try without a pause.
-    if (code === serviceRestart) comeBack();
+    if (code === serviceRestart || isOwn) comeBack();
     else setTimeout(comeBack, 100);
   }
 
