@@ -79,17 +79,18 @@ export class Artifacts {
 
   /** Has the files ready that a spec runs. Throws `artifact_not_found`, `artifact_refused`, `storage_unavailable`. */
   async prepare(service: string, spec: Spec): Promise<void> {
-    const { ownerOf } = this.#options;
     if (spec.artifact === null) return;
     const { sha256 } = spec.artifact;
+    const owner = this.#options.ownerOf(spec);
+    this.#prepared.set(service, sha256);
+    if (await this.#folders.isMade(service, sha256, owner)) return;
     if (!(await this.#uploads.has(service, sha256)))
       throw new DavitError(
         'artifact_not_found',
         `the artifact ${sha256} of "${service}" is not there (any more): upload it again`,
       );
-    this.#prepared.set(service, sha256);
     try {
-      await this.#folders.make(service, sha256, ownerOf(spec), this.#uploads.file(service, sha256));
+      await this.#folders.make(service, sha256, owner, this.#uploads.file(service, sha256));
     } catch (error) {
       // It would be refused for ever.
       if (error instanceof DavitError && error.code === 'artifact_refused')
@@ -129,7 +130,13 @@ export class Artifacts {
     } catch (error) {
       onProblem(`what is left of uploads cannot be removed: ${errorMessage(error)}`);
     }
-    for (const { id } of registry.services()) this.#noteChange(id);
+    for (const { id } of registry.services()) {
+      // Whoever starts it again by itself finds its files, also where a power cut took the last step of their unpacking.
+      await this.prepare(id, registry.spec(id)).catch((error) =>
+        onProblem(`the files of "${id}" are not there: ${errorMessage(error)}`),
+      );
+      this.#noteChange(id);
+    }
   }
 
   /** Removes all of a service that is gone. */

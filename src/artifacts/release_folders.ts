@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError, systemErrorCode } from '../lib/errors.ts';
 import { storageFailure } from './refusal.ts';
@@ -20,6 +20,7 @@ interface ReleaseFoldersOptions {
 
 /** Everybody may go through to what is theirs, and see no names. */
 const passable = 0o711;
+const writableByOthers = 0o022;
 const ownerFile = '.davit-agent';
 const partial = '.unpacking-';
 const currentLink = 'current';
@@ -44,10 +45,15 @@ export class ReleaseFolders {
     return join(this.#options.root, service, folderName(sha256, owner));
   }
 
+  /** Whether the files are there already. */
+  isMade(service: string, sha256: string, owner: Owner): Promise<boolean> {
+    return isDirectory(this.directory(service, sha256, owner));
+  }
+
   /** Unpacks an archive, unless that has been done. It appears whole or not at all. Throws what `unpack` does. */
   async make(service: string, sha256: string, owner: Owner, archive: string): Promise<void> {
+    if (await this.isMade(service, sha256, owner)) return;
     const directory = this.directory(service, sha256, owner);
-    if (await isDirectory(directory)) return;
     const temporary = join(this.#options.root, service, partial + randomBytes(8).toString('hex'));
     try {
       await this.#makeFolder(service);
@@ -55,6 +61,7 @@ export class ReleaseFolders {
       await unpack(archive, temporary, { owner, limit: this.#options.limit() });
       await flush(temporary);
       await rename(temporary, directory);
+      await syncFolder(join(this.#options.root, service));
     } catch (error) {
       throw storageFailure(error, 'the archive cannot be unpacked');
     } finally {
@@ -113,14 +120,13 @@ export class ReleaseFolders {
     const { root } = this.#options;
     const folder = join(root, service);
     for (const place of [root, folder]) {
-      await mkdir(place, { recursive: place === root }).catch((error) => {
-        if (systemErrorCode(error) !== 'EEXIST') throw error;
-      });
+      await makePassable(place);
       const stat = await lstat(place);
-      const isOurs = stat.uid === (process.geteuid?.() ?? stat.uid);
-      if (!stat.isDirectory() || !isOurs)
-        throw new DavitError('storage_unavailable', `${place} must be a directory of the agent's account`);
-      await chmod(place, passable);
+      const isOurs = stat.uid === (process.geteuid?.() ?? stat.uid) && (stat.mode & writableByOthers) === 0;
+      if (!stat.isDirectory() || !isOurs) {
+        const message = `${place} must be a directory of the agent's account, in which nobody else may write`;
+        throw new DavitError('storage_unavailable', message);
+      }
       if (place === root) await this.#claim();
     }
   }
@@ -157,6 +163,26 @@ export class ReleaseFolders {
 function folderName(sha256: string, owner: Owner): string {
   const name = sha256.slice(0, nameLength);
   return owner === null ? name : `${name}-${owner.uid}-${owner.gid}`;
+}
+
+/** What is there already keeps the permissions that somebody gave it. */
+async function makePassable(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await chmod(folder, passable);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {

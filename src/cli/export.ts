@@ -96,7 +96,8 @@ function declarationText(declared: Fields): string {
 function fieldsOf({ spec: shown, status }: Service): Fields {
   // As many as somebody asked for are what there is.
   const wanted = { ...shown, instances: status.instances?.wanted ?? shown.instances };
-  const { env, ...rest } = wanted;
+  // Which files it runs is said by who uploads them, and kept where a declaration does not.
+  const { env, artifact: _, ...rest } = wanted;
   const hasVariables = Object.keys(env).length > 0;
   const parsed = spec.safeParse(rest);
   // Fields that only a later version knows are written as they stand.

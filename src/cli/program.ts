@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { type AgentActions, addAgent, addConfig } from './agent_command.ts';
 import { addApply } from './apply.ts';
 import { durationArgument } from './arguments.ts';
+import { addArtifacts } from './artifacts.ts';
 import { addAudit } from './audit.ts';
 import { type Act, commandFrame } from './command.ts';
 import { addCompletion } from './completion.ts';
@@ -163,6 +164,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions & RouterA
   addHealth(program, act);
   addLogs(program, act);
   addReleases(program, act);
+  addArtifacts(program, act);
   addDeployments(program, act);
   addRuns(program, act);
   addEvents(program, act);

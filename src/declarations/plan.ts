@@ -1,6 +1,7 @@
 import type { PlanCost, PlannedAction, PlanStep } from '../contract/declaration.ts';
 import type { Spec } from '../contract/spec.ts';
 import { needsRestart, type SpecChange, specChanges } from '../services/spec_changes.ts';
+import { awaitsDeploy } from '../supervision/awaited_values.ts';
 import { levels } from '../supervision/dependency_order.ts';
 import type { ConnectionCount } from './connections.ts';
 import type { Declaration } from './draft.ts';
@@ -59,7 +60,7 @@ function stepFor(
 ): PlanStep {
   if (known === null) {
     const starts = willStart(spec) ? numbers(spec.instances) : [];
-    const reason = starts.length > 0 ? 'it is new' : 'it is new, and waits for its time';
+    const reason = starts.length > 0 ? 'it is new' : `it is new, and waits for ${awaited(spec)}`;
     return { service, action: 'create', changes: [], cost: { ...noCost, starts }, reason };
   }
   // As many as somebody asked for count as what there is: to declare that number changes nothing.
@@ -91,7 +92,7 @@ function stepForLeft(known: KnownService, { prune, connections }: PlanOptions): 
 }
 
 function actionFor(
-  { wanted, state, declared_in }: KnownService,
+  { wanted, state, declared_in, spec }: KnownService,
   changes: readonly SpecChange[],
   outdated: readonly RunningInstance[],
   name: string,
@@ -99,7 +100,7 @@ function actionFor(
   const isScaled = changes.length > 0 && changes.every(({ field }) => field === 'instances');
   if (outdated.length === 0 && wanted === 'running' && isScaled) return 'scale';
   if (changes.length > 0 || outdated.length > 0) return 'deploy';
-  if (wanted === 'stopped' || state === 'failed') return 'start';
+  if ((wanted === 'stopped' || state === 'failed') && !awaitsDeploy(spec)) return 'start';
   return declared_in === null || declared_in === name ? 'none' : 'adopt';
 }
 
@@ -128,7 +129,7 @@ function reasonFor(action: PlannedAction, { known, changes, outdated, name, spec
     case 'adopt':
       return `it is of "${declared_in}" so far, and otherwise as declared`;
     default:
-      if (spec.schedule !== null) return 'it is as declared, and waits for its time';
+      if (!willStart(spec)) return `it is as declared, and waits for ${awaited(spec)}`;
       return declared_in === null ? `it is as declared, and of "${name}" from now on` : 'it is as declared';
   }
 }
@@ -138,8 +139,12 @@ function isToRestart(spec: Spec, instance: RunningInstance): boolean {
   return spec.schedule === null && needsRestart(instance.spec, spec);
 }
 
-function willStart({ schedule }: Spec): boolean {
-  return schedule === null;
+function willStart(spec: Spec): boolean {
+  return spec.schedule === null && !awaitsDeploy(spec);
+}
+
+function awaited(spec: Spec): string {
+  return awaitsDeploy(spec) ? 'the deploy that brings what it needs' : 'its time';
 }
 
 function costOf({ running }: KnownService, spec: Spec, connections: ConnectionCount | null): PlanCost {

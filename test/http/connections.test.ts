@@ -5,13 +5,17 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { boundConnections, connectionLimits } from '../../src/http/connections.ts';
+import { allowLongBody, boundConnections, connectionLimits } from '../../src/http/connections.ts';
 import { until } from '../helpers/system.ts';
 
-async function start(changes: { headersTimeout?: number } = {}) {
+async function start(changes: { headersTimeout?: number; bodyTimeout?: number } = {}) {
   const limits = { ...connectionLimits, connectionsCheckingInterval: 20, ...changes };
-  const server = createServer(limits, (_request, response) => void response.end('hello'));
-  boundConnections(server);
+  const server = createServer(limits, (request, response) => {
+    if (request.url === '/patient') allowLongBody(request);
+    if (request.method === 'GET') response.end('hello');
+    else request.resume().once('end', () => response.end('all of it'));
+  });
+  boundConnections(server, changes.bodyTimeout);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -69,6 +73,19 @@ test('who sends nothing, or never comes to an end, is cut off', async () => {
   } finally {
     clearInterval(drip);
   }
+});
+
+test('a body that does not come to an end is cut off, but for one that may take its time', async () => {
+  await using server = await start({ bodyTimeout: 100 });
+  const patient = await server.open();
+  patient.write('POST /patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n1');
+  for (const kind of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
+    const reply = await answer(await server.open(), `POST / HTTP/1.1\r\nHost: x\r\n${kind}\r\n\r\n1`);
+    assert.match(reply.line ?? '', /^HTTP\/1\.1 408 /);
+    assert.equal(reply.body.error, 'the request did not come in time');
+  }
+  patient.write('2');
+  assert.match(await text(patient), /all of it$/);
 });
 
 test('one address may hold only so many connections, and gets others when it gives some back', async () => {
