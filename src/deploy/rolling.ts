@@ -1,11 +1,12 @@
 import type { Instance } from '../services/instance.ts';
-import { type Share, stayingInstances } from '../services/service.ts';
+import type { Service, Share } from '../services/service.ts';
 import { bake } from './baking.ts';
-import { Abandonment, type Attempt, type Course, type CourseParts, note } from './course.ts';
+import { type Attempt, type Course, type CourseParts, note } from './course.ts';
 import { InPlace } from './in_place.ts';
+import { newInstances, oldInstances, oldPlaces } from './places.ts';
+import { Restoration } from './restoration.ts';
 import { canaryInstances, surgeOf } from './rollout_strategy.ts';
 import { startAt } from './starts.ts';
-import { stopWhere } from './stop_instances.ts';
 
 /** New instances start beside the old ones and take their connections over; the old ones end when they have finished what they have. */
 export class Rolling implements Course {
@@ -29,31 +30,13 @@ export class Rolling implements Course {
     for (const { number } of old) this.#retire(number);
     this.#parts.registry.removePlaces(
       this.#attempt.service,
-      this.#idle().map(({ number }) => number),
+      oldPlaces(this.#service(), this.#attempt.under_way).map(({ number }) => number),
     );
     return null;
   }
 
-  /** Old instances that still live take connections again, those that ended are started again, and the new ones end. */
-  async putBack(): Promise<void> {
-    const { registry, traffic, reconciler } = this.#parts;
-    const { service: id, under_way, steering } = this.#attempt;
-    const isAbandoned = steering.cancelled.reason instanceof Abandonment;
-    note(this.#parts, this.#attempt, { shares: null });
-    if (!isAbandoned) {
-      this.#readmit();
-      const missing = (under_way.before?.numbers?.length ?? 0) - this.#old().length;
-      await this.#restart(missing);
-    }
-    await traffic.applied(id);
-    const places = this.#new().map(({ number }) => number);
-    for (const { number, state } of this.#new()) if (state === 'running') this.#retire(number);
-    const isLeft = (_: string, number: number) =>
-      places.includes(number) && registry.instance(id, number).draining === null;
-    await stopWhere(this.#parts, id, under_way, isLeft);
-    registry.removePlaces(id, places);
-    registry.fitPlaces(id, registry.wantedInstances(id));
-    reconciler.look(id);
+  putBack(): Promise<void> {
+    return new Restoration(this.#parts, this.#attempt).run();
   }
 
   /** What an agent that died in this has started is proved first, or started again. */
@@ -69,12 +52,14 @@ export class Rolling implements Course {
     const { instances } = under_way;
     const surge = surgeOf(target.spec, instances);
     if (surge === 0) await new InPlace(this.#parts, this.#attempt).run();
-    this.#retireSurplus();
+    // As long as nothing of the new release is proved, nothing of the old one goes.
+    if (this.#new().length > 0) this.#retireSurplus();
     while (this.#new().length < instances) {
       await this.#startMore(Math.min(Math.max(1, surge), instances - this.#new().length));
       steering.step(`${this.#new().length} of ${instances} instances run release ${target.release}`);
       this.#retireSurplus();
     }
+    steering.cancelled.throwIfAborted();
     for (const { number } of this.#old()) this.#retire(number);
     await this.#bake();
   }
@@ -137,7 +122,9 @@ export class Rolling implements Course {
   }
 
   async #bake(): Promise<void> {
-    const { is_deployment, before } = this.#attempt.under_way;
+    const { steering, under_way } = this.#attempt;
+    const { is_deployment, before } = under_way;
+    steering.cancelled.throwIfAborted();
     if (is_deployment && before !== null) await bake(this.#parts, this.#attempt);
   }
 
@@ -153,55 +140,15 @@ export class Rolling implements Course {
     this.#parts.retirement.retire(this.#attempt.service, number, { actor, cause });
   }
 
-  /** What was on its way out before this began stays so. */
-  #readmit(): void {
-    const { registry, retirement } = this.#parts;
-    const { service, under_way } = this.#attempt;
-    const { before } = under_way;
-    for (const { number, process, draining } of registry.get(service).instances) {
-      const served = before?.numbers?.includes(number) ?? true;
-      if (draining !== null && served && before?.instance_ids.includes(process?.instance_id ?? ''))
-        retirement.readmit(service, number);
-    }
-  }
-
-  /** Starts what ran before, so many of it. What cannot be started is left to its restart policy. */
-  async #restart(count: number): Promise<void> {
-    const { registry, supervisor } = this.#parts;
-    const { service: id, under_way } = this.#attempt;
-    const { before, actor, cause } = under_way;
-    if (before === null || count <= 0) return;
-    const { release } = before;
-    const { spec } = registry.release(id, release);
-    const idle = this.#idle().map(({ number }) => number);
-    const numbers = [...idle, ...registry.addPlaces(id, count - idle.length)].slice(0, count);
-    const order = { service: id, release, spec, actor, cause, trigger: 'deploy' } as const;
-    const starts = await Promise.allSettled(numbers.map((number) => supervisor.start({ ...order, number })));
-    starts.forEach(({ status }, index) => {
-      const number = numbers[index];
-      if (status === 'rejected' && number !== undefined)
-        registry.advance(id, number, 'waits', { retry_at: null });
-    });
-  }
-
   #new(): readonly Instance[] {
-    const { places } = this.#attempt.under_way;
-    return this.#staying().filter(({ number }) => places.includes(number));
+    return newInstances(this.#service(), this.#attempt.under_way);
   }
 
-  /** Old ones that serve. */
   #old(): readonly Instance[] {
-    const { places } = this.#attempt.under_way;
-    return this.#staying().filter(({ number, process }) => process !== null && !places.includes(number));
+    return oldInstances(this.#service(), this.#attempt.under_way);
   }
 
-  /** Places of old ones that do not run. */
-  #idle(): readonly Instance[] {
-    const { places } = this.#attempt.under_way;
-    return this.#staying().filter(({ number, process }) => process === null && !places.includes(number));
-  }
-
-  #staying(): readonly Instance[] {
-    return stayingInstances(this.#parts.registry.get(this.#attempt.service));
+  #service(): Service {
+    return this.#parts.registry.get(this.#attempt.service);
   }
 }

@@ -248,7 +248,7 @@ export class Registry {
     return this.#replaceInstance(id, { ...this.instance(id, number), ...change });
   }
 
-  /** Makes the places of a service those from 1 to `count`; those that are removed have no process. */
+  /** Makes the places of a service those from 1 to `count`, and those where anything runs. */
   renumber(id: string, count: number): Service {
     const service = this.get(id);
     const numbers = service.instances.map(({ number }) => number);
@@ -276,6 +276,14 @@ export class Registry {
     const instances = [...service.instances, ...added].sort((a, b) => a.number - b.number);
     this.#replace({ ...service, instances });
     return free;
+  }
+
+  /** Makes a place with this number, unless there is one. */
+  makePlace(id: string, number: number): void {
+    const service = this.get(id);
+    if (service.instances.some((each) => each.number === number)) return;
+    const instances = [...service.instances, newInstance(number)].sort((a, b) => a.number - b.number);
+    this.#replace({ ...service, instances });
   }
 
   /** Removes places that have no process. */
@@ -355,7 +363,8 @@ export class Registry {
 
 function instancesUpTo(present: readonly Instance[], count: number): Instance[] {
   const known = new Map(present.map((instance) => [instance.number, instance]));
-  return Array.from({ length: count }, (_, index) => known.get(index + 1) ?? newInstance(index + 1));
+  const first = Array.from({ length: count }, (_, index) => known.get(index + 1) ?? newInstance(index + 1));
+  return [...first, ...present.filter(({ number, process }) => number > count && process !== null)];
 }
 
 function withInstance(instances: readonly Instance[], changed: Instance): Instance[] {
