@@ -108,7 +108,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     started_at: new Date(),
     data: config.data,
     url: () => url,
-    warnings: () => [...warnings, ...orphans.warnings, ...reload.warnings],
+    warnings: () => [...warnings, ...orphans.warnings, ...services.traffic.warnings, ...reload.warnings],
     controlGroups: services.controlGroups,
     log,
     registry,

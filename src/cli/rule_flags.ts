@@ -1,6 +1,6 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { DavitError } from '../lib/errors.ts';
-import { listOption, serviceArgument } from './arguments.ts';
+import { listOption, serviceArgument, wholeNumber } from './arguments.ts';
 
 /** What the flags of `davit rules add` say. */
 export interface RuleFlags {
@@ -35,7 +35,7 @@ export function addRuleFlags(command: Command): Command {
     .option('--redirect <url>', 'they are sent to this address; it may have placeholders')
     .option('--deny', 'they are refused')
     .option('--answer <text>', 'they are answered with this text')
-    .option('--status <number>', 'of the answer, the redirect or the refusal', Number)
+    .option('--status <number>', 'of the answer, the redirect or the refusal', wholeNumber(200))
     .addOption(listOption('--host <name>', 'such as example.org or *.example.org; repeatable'))
     .option('--path <path>', 'exactly this path')
     .option('--path-prefix <path>', 'this path and all below it')
@@ -47,11 +47,7 @@ export function addRuleFlags(command: Command): Command {
     .addOption(listOption('--network <network>', 'where the client is; repeatable'))
     .addOption(listOption('--tag <tag>', 'that the request asks for; repeatable'))
     .option('--rewrite-prefix <path>', 'what the service sees in place of the prefix')
-    .addOption(
-      new Option('--priority <number>', 'higher comes first (default: 0)').argParser((text: string) =>
-        Number(text),
-      ),
-    )
+    .option('--priority <number>', 'higher comes first (default: 0)', priorityArgument)
     .option('--disabled', 'it does not count yet');
 }
 
@@ -98,6 +94,12 @@ function actionOf(flags: RuleFlags): Fields {
   if (action === undefined || more.length > 0)
     throw new DavitError('usage', 'say one of --to, --split, --redirect, --deny and --answer, or --file');
   return action;
+}
+
+/** A whole number, which may be negative. */
+function priorityArgument(text: string): number {
+  if (/^-?\d{1,7}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('must be a whole number');
 }
 
 function conditions(

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, ConnectionFilter } from '../contract/connections.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
+import { canonicalAddress } from '../lib/addresses.ts';
 import { DavitError } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
@@ -79,8 +80,9 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
     },
 
     traffic: ({ principal }) => {
-      const ids = facts.known.filter((id) => allows(principal, 'read', id) && registry.find(id) !== null);
-      const services = ids.map((id) => facts.service(id));
+      const services = facts
+        .services()
+        .filter(({ service }) => allows(principal, 'read', service) && registry.find(service) !== null);
       return { total: sumOf(services.map(({ total }) => total)), services };
     },
 
@@ -119,10 +121,11 @@ type Selection = Omit<ConnectionFilter, 'ids' | 'instance' | 'release'> & {
 };
 
 /** Without what is left out. */
-function readFilter({ instance, release, ...rest }: Selection): ConnectionFilter {
+function readFilter({ instance, release, client, ...rest }: Selection): ConnectionFilter {
   const given = Object.entries(rest).filter(([, value]) => value !== undefined);
   return {
     ...Object.fromEntries(given),
+    ...(client !== undefined && { client: canonicalAddress(client) ?? client }),
     ...(instance !== undefined && { instance: Number(instance) }),
     ...(release !== undefined && { release: Number(release) }),
   };

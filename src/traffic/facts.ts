@@ -92,17 +92,22 @@ export class TrafficFacts {
 
   /** What went through to a service, by instance and in all. */
   service(service: string): ServiceTraffic {
-    const living = this.#living().filter((each) => each.service === service);
-    const byInstance = Map.groupBy(living, ({ instance_id }) => instance_id);
-    const instances = [...byInstance.values()].map(merged);
-    instances.sort((a, b) => a.instance - b.instance || a.release - b.release);
-    const ended = this.#ended.get(service)?.values() ?? [];
-    return { service, total: sumOf([...living, ...ended]), instances };
+    return this.#sum(
+      service,
+      this.#living().filter((each) => each.service === service),
+    );
   }
 
-  /** The services of which anything is known. */
-  get known(): string[] {
-    return [...new Set([...this.#living().map(({ service }) => service), ...this.#ended.keys()])].sort();
+  /** The same of each service of which anything is known, by their ids. */
+  services(): ServiceTraffic[] {
+    const living = Map.groupBy(this.#living(), ({ service }) => service);
+    const ids = [...new Set([...living.keys(), ...this.#ended.keys()])].sort();
+    return ids.map((id) => this.#sum(id, living.get(id) ?? []));
+  }
+
+  /** What is known of each instance. */
+  instances(): InstanceTraffic[] {
+    return this.services().flatMap(({ instances }) => instances);
   }
 
   /** Sums up what is known of instances that have ended, and forgets services that are gone. */
@@ -122,6 +127,14 @@ export class TrafficFacts {
         if (ids.has(traffic.service)) this.#end(traffic);
       }
     for (const id of this.#ended.keys()) if (!ids.has(id)) this.#ended.delete(id);
+  }
+
+  #sum(service: string, living: readonly InstanceTraffic[]): ServiceTraffic {
+    const byInstance = Map.groupBy(living, ({ instance_id }) => instance_id);
+    const instances = [...byInstance.values()].map(merged);
+    instances.sort((a, b) => a.instance - b.instance || a.release - b.release);
+    const ended = this.#ended.get(service)?.values() ?? [];
+    return { service, total: sumOf([...living, ...ended]), instances };
   }
 
   #end(traffic: TrafficCounts & { readonly service: string; readonly release: number }): void {

@@ -11,6 +11,8 @@ type LinkOptions = Pick<PeerOptions, 'onFacts' | 'onTable' | 'onHello' | 'onGone
 
 /** How many routers may be connected: two generations of the most processes, and some to spare. */
 const mostRouters = 256;
+/** Of a socket, in bytes (sun_path of unix(7), without its end). */
+const longestPath = 107;
 
 /** Where routers find the agent: a unix socket that only its own account can reach. */
 export class RouterLink {
@@ -37,6 +39,12 @@ export class RouterLink {
   /** Listens, in place of an agent that has died. A socket that cannot be made is told as a problem. */
   listen(): void {
     const { directory, onProblem } = this.#options;
+    if (Buffer.byteLength(this.#file) > longestPath) {
+      onProblem(
+        `routers cannot reach the agent: ${this.#file} is over ${longestPath} bytes, which is too long for a socket; use a data directory with a shorter path`,
+      );
+      return;
+    }
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       chmodSync(directory, 0o700);

@@ -26,7 +26,7 @@ export class LiveConnections {
     if (answers.length === 0)
       throw new DavitError('router_unavailable', 'no router has answered; davit logs davit.router says more');
     const connections = answers.flatMap((answer) => answer.connections);
-    connections.sort((a, b) => a.started_at.localeCompare(b.started_at) || a.id.localeCompare(b.id));
+    connections.sort(byAge);
     return { connections, total: answers.reduce((sum, { total }) => sum + total, 0) };
   }
 
@@ -62,4 +62,10 @@ export class LiveConnections {
       'no router is connected: set `router` in the configuration of the agent, or see davit logs davit.router',
     );
   }
+}
+
+/** The oldest first; times of one form sort as texts. */
+function byAge(one: Connection, other: Connection): number {
+  if (one.started_at !== other.started_at) return one.started_at < other.started_at ? -1 : 1;
+  return one.id < other.id ? -1 : 1;
 }

@@ -1,5 +1,6 @@
 import type { RouterSettings, RoutingTable, TableRule } from '../contract/routing_table.ts';
 import type { Rule } from '../contract/rules.ts';
+import { errorMessage } from '../lib/errors.ts';
 import { inOrder } from '../routing/rule_order.ts';
 import type { Registry } from '../services/registry.ts';
 import type { PublishedTable, RouterPeer } from './peer.ts';
@@ -99,18 +100,12 @@ export class Publisher {
   publish(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const settings = this.#options.settings();
-    if (settings === null) {
-      this.#published = null;
-      return;
+    try {
+      this.#publishChange();
+    } catch (error) {
+      // The one before stays: nothing of this may reach whoever changed a service.
+      this.#options.onProblem(`the routing table cannot be made: ${errorMessage(error)}`);
     }
-    this.#refreshRules();
-    const servicesChanged = this.#tables.refresh();
-    const rest = `"settings":${JSON.stringify(settings)},"rules":${this.#rulesText}`;
-    if (!servicesChanged && rest === this.#sent && this.#published !== null) return;
-    this.#sent = rest;
-    this.#version += 1;
-    this.#send();
   }
 
   /** Brings a router that has just connected up to date. */
@@ -182,6 +177,21 @@ export class Publisher {
     await promise;
     signal.removeEventListener('abort', resume);
     this.#waiting.delete(resume);
+  }
+
+  #publishChange(): void {
+    const settings = this.#options.settings();
+    if (settings === null) {
+      this.#published = null;
+      return;
+    }
+    this.#refreshRules();
+    const servicesChanged = this.#tables.refresh();
+    const rest = `"settings":${JSON.stringify(settings)},"rules":${this.#rulesText}`;
+    if (!servicesChanged && rest === this.#sent && this.#published !== null) return;
+    this.#sent = rest;
+    this.#version += 1;
+    this.#send();
   }
 
   #giveUp(peer: RouterPeer): void {

@@ -16,9 +16,8 @@ export function testRule(publisher: Publisher, facts: TrafficFacts, given: TestR
       'there is no router: set `router` in the configuration of the agent',
     );
   const loads = new Map<string, InstanceLoad>();
-  for (const { id } of table.services)
-    for (const { instance_id, open_requests, open_websockets, ejected } of facts.service(id).instances)
-      loads.set(instance_id, { open: open_requests + open_websockets, ejected });
+  for (const { instance_id, open_requests, open_websockets, ejected } of facts.instances())
+    loads.set(instance_id, { open: open_requests + open_websockets, ejected });
   return explain(table, request, loads);
 }
 

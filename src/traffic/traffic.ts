@@ -134,6 +134,16 @@ export class RouterTraffic implements Traffic {
     };
   }
 
+  /** What somebody should know of the routers, in sentences. */
+  get warnings(): string[] {
+    const { configured, routers } = this.list();
+    if (!configured) return [];
+    if (routers.length === 0) return ['no router is connected; davit logs davit.router says more'];
+    return [
+      ...new Set(routers.flatMap(({ problems }) => problems.map((problem) => `the router: ${problem}`))),
+    ];
+  }
+
   #show(peer: RouterPeer): RouterInformation {
     const { router, pid, version } = peer.identity;
     const { connections = 0, unroutable = 0, refused = 0, problems = [] } = peer.told ?? {};

@@ -246,7 +246,7 @@ test('what went through is shown of the services that one may read, and summed o
   const router = await desk.world.router();
   for (const service of ['team-web', 'other'])
     router.tell(trafficOf({ service, instance_id: desk.world.instanceId(service, 1), requests: 5 }));
-  await until('both are known', () => desk.world.traffic.facts.known.length === 2);
+  await until('both are known', () => desk.world.traffic.facts.services().length === 2);
   const own = await desk.connections('traffic', ofTeam('read'));
   assert.deepEqual(
     [own.services.map(({ service }: { service: string }) => service), own.total.requests],

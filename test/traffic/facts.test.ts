@@ -112,7 +112,7 @@ test('of a service that is gone nothing is kept', () => {
   world.services = {};
   world.now = 61_000;
   facts.tidy();
-  assert.deepEqual(facts.known, []);
+  assert.deepEqual(facts.services(), []);
   assert.equal(facts.service('web').total.requests, 0);
 });
 
