@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { closeFrame, FrameBoundary } from './frame_boundary.ts';
+import { ignore } from './websocket_backend.ts';
 
 export interface SpliceOptions {
   /** Of the client: a socket, or a stream of HTTP/2. */
@@ -111,7 +112,7 @@ export class Splice {
     });
     client.on('drain', () => backend.resume());
     client.on('end', () => backend.end());
-    client.on('error', () => {});
+    client.on('error', ignore);
     client.once('close', () => {
       // What ended in good order has ended the other direction too; all else is to be seen by the instance as what it is.
       if (!isFinished(client)) reset(backend);
@@ -123,7 +124,6 @@ export class Splice {
     const { client, backend } = this.#options;
     backend.on('drain', () => client.resume());
     backend.on('end', () => this.#backendEnded());
-    backend.on('error', () => {});
     backend.once('close', () => {
       if (!isFinished(backend)) this.#backendBroke();
       client.resume();

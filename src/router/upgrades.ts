@@ -145,12 +145,13 @@ export class Upgrades {
   #enter(opening: Opening): void {
     const { client, request, destination } = opening;
     const { rule, service } = destination;
-    const connection = new WebSocketConnection(request, rule, service.id);
+    const giveUp = new AbortController();
+    const connection = new WebSocketConnection(request, { rule, service: service.id }, giveUp);
     const leave = this.#list(connection);
     openWebSocket({
       ...opening,
       service,
-      signal: AbortSignal.any([client.gone, connection.givenUp]),
+      signal: AbortSignal.any([client.gone, giveUp.signal]),
       held: this.#options.held,
       buffer: this.#buffer,
       onUnroutable: () => this.#unroutable++,

@@ -38,7 +38,6 @@ export function awaitAnswer(
     const onBroken = () => settle({ kind: 'failed', how: 'broken' });
     const onAbort = () => settle({ kind: 'given_up' });
     const timer = setTimeout(() => settle({ kind: 'failed', how: 'timed_out' }), timeout);
-    socket.on('error', () => {});
     socket.once('end', onBroken).once('close', onBroken);
     signal.addEventListener('abort', onAbort);
     backend.receiver = (bytes) => {

@@ -3,12 +3,6 @@ import { connect, type Socket } from 'node:net';
 /** Takes what an instance sends, and keeps nothing of `bytes`. Returns false when no more is to be read for now. */
 export type Receiver = (bytes: Buffer) => boolean;
 
-export interface WebSocketBackend {
-  readonly socket: Socket;
-  /** Whoever gets the next bytes. They do not begin to come before the request is sent. */
-  receiver: Receiver;
-}
-
 export interface BackendAddress {
   readonly host: string;
   readonly port: number;
@@ -21,36 +15,53 @@ export interface BackendAddress {
 export const keepAlive = { enable: true, initialDelay: 60_000, interval: 15_000, count: 4 };
 
 /**
- * Connects to an instance. All of these connections are read into one buffer, which costs a connection at rest no memory: what
- * was read is taken out of it before anything else is read.
- * @returns null when nobody accepts it within `timeout` milliseconds, or `signal` ends it
+ * A connection to an instance. All of them are read into one buffer, which costs a connection at rest no memory: what was read
+ * is taken out of it before anything else is read.
  */
-export function connectBackend(
-  { host, port }: BackendAddress,
+export class WebSocketBackend {
+  readonly socket: Socket;
+  /** Whoever gets the next bytes. */
+  receiver: Receiver = () => true;
+
+  constructor({ host, port }: BackendAddress, buffer: Buffer) {
+    const callback = (length: number) => this.receiver(buffer.subarray(0, length));
+    const onread = { buffer, callback };
+    this.socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread });
+    this.socket.on('error', ignore).setKeepAlive(keepAlive);
+  }
+}
+
+/**
+ * Connects to an instance.
+ * @param timeout in milliseconds
+ * @returns null when nobody accepts the connection in that time, or `signal` ends it
+ */
+export async function connectBackend(
+  address: BackendAddress,
   { buffer, timeout, signal }: { buffer: Buffer; timeout: number; signal: AbortSignal },
 ): Promise<WebSocketBackend | null> {
+  const backend = new WebSocketBackend(address, buffer);
+  if (await isConnected(backend.socket, timeout, signal)) return backend;
+  backend.socket.destroy();
+  return null;
+}
+
+function isConnected(socket: Socket, timeout: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const onread = {
-      buffer,
-      callback: (length: number) => backend.receiver(buffer.subarray(0, length)),
-    };
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread });
-    const backend: WebSocketBackend = { socket, receiver: () => true };
     const settle = (connected: boolean) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
-      socket.off('error', giveUp).off('connect', succeed);
-      if (connected) resolve(backend);
-      else {
-        socket.on('error', () => {}).destroy();
-        resolve(null);
-      }
+      socket.off('close', giveUp).off('connect', succeed);
+      resolve(connected);
     };
     const giveUp = () => settle(false);
     const succeed = () => settle(true);
     const timer = setTimeout(giveUp, timeout);
-    if (signal.aborted) return giveUp();
     signal.addEventListener('abort', giveUp);
-    socket.on('error', giveUp).on('connect', succeed);
+    socket.on('close', giveUp).on('connect', succeed);
+    if (signal.aborted) giveUp();
   });
 }
+
+/** What is wrong with a connection is seen by its end. */
+export function ignore(): void {}

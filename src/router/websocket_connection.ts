@@ -22,22 +22,24 @@ export class WebSocketConnection implements OpenConnection {
   readonly #path: string;
   readonly #rule: string;
   readonly #service: string;
-  readonly #giveUp = new AbortController();
+  /** null: it is established. */
+  #giveUp: AbortController | null;
   #established: Established | null = null;
   /** What the handshake took of what went to and came from the instance, in bytes. */
   #handshake = { sent: 0, received: 0 };
 
-  constructor({ client, host, path }: RoutedRequest, rule: string, service: string) {
+  /** @param giveUp ends the attempt to establish it */
+  constructor(
+    { client, host, path }: RoutedRequest,
+    { rule, service }: { rule: string; service: string },
+    giveUp: AbortController,
+  ) {
+    this.#giveUp = giveUp;
     this.client = client;
     this.#host = host;
     this.#path = path;
     this.#rule = rule;
     this.#service = service;
-  }
-
-  /** Aborted when it is closed before it is established. */
-  get givenUp(): AbortSignal {
-    return this.#giveUp.signal;
   }
 
   /** From the client, in bytes. */
@@ -57,18 +59,19 @@ export class WebSocketConnection implements OpenConnection {
     const { bytesWritten, bytesRead } = established.backend.socket;
     this.#handshake = { sent: bytesWritten, received: bytesRead - early };
     this.#established = established;
+    this.#giveUp = null;
   }
 
   /** Ends it, whatever it is doing. */
   close(code: number = closeCodes.going_away, reason = 'closed by the operator'): void {
-    if (this.#established === null) this.#giveUp.abort();
-    else this.#established.splice.close(code, reason);
+    this.#giveUp?.abort();
+    this.#established?.splice.close(code, reason);
   }
 
   /** The same without a word to the client. */
   cut(): void {
-    if (this.#established === null) this.#giveUp.abort();
-    else this.#established.splice.cut();
+    this.#giveUp?.abort();
+    this.#established?.splice.cut();
   }
 
   /** Ends it when it has rested for too long, or takes too long to end. */

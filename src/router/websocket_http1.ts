@@ -6,7 +6,7 @@ import type { AnswerPage } from './answer_page.ts';
 import { endToEnd, type Fields, valuesOf } from './fields.ts';
 import type { RequestHead } from './request_head.ts';
 import { reset } from './splice.ts';
-import { keepAlive } from './websocket_backend.ts';
+import { ignore, keepAlive } from './websocket_backend.ts';
 import type { WebSocketClient } from './websocket_client.ts';
 import { type Acceptance, acceptanceHead } from './websocket_handshake.ts';
 
@@ -27,7 +27,7 @@ export class Http1WebSocketClient implements WebSocketClient {
     this.head = head;
     this.stream = socket;
     this.early = early;
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     socket.once('close', this.#onClose);
     if (socket instanceof Socket) prepare(socket);
   }

@@ -6,6 +6,7 @@ import type { AnswerPage } from './answer_page.ts';
 import { endToEnd, type Fields, valuesOf } from './fields.ts';
 import type { RequestHead } from './request_head.ts';
 import { reset } from './splice.ts';
+import { ignore } from './websocket_backend.ts';
 import type { WebSocketClient } from './websocket_client.ts';
 import { type Acceptance, acceptanceFields } from './websocket_handshake.ts';
 
@@ -24,7 +25,7 @@ export class Http2WebSocketClient implements WebSocketClient {
   constructor(stream: ServerHttp2Stream, head: RequestHead) {
     this.stream = stream;
     this.head = head;
-    stream.on('error', () => {});
+    stream.on('error', ignore);
     stream.once('close', this.#onClose);
   }
 
