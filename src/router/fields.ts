@@ -4,6 +4,7 @@ export type Fields = readonly string[];
 /** Fields that speak of one connection alone, never of the message on it (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authentication-info',
@@ -25,6 +26,15 @@ export function valuesOf(fields: Fields, name: string): string[] {
     if (each.length === name.length && each.toLowerCase() === name) values.push(fields[at + 1] as string);
   }
   return values;
+}
+
+/** All fields but those of one name, in lower case. */
+export function without(name: string, fields: Fields): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < fields.length; at += 2)
+    if ((fields[at] as string).toLowerCase() !== name)
+      kept.push(fields[at] as string, fields[at + 1] as string);
+  return kept;
 }
 
 /** The members of a field that is a comma-separated list, in lower case. */

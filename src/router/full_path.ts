@@ -84,7 +84,7 @@ export class FullPath {
     const tried = new Set<string>();
     let failed: Failure | null = null;
     for (let count = 1; ; count += 1) {
-      const lease = await this.#place(exchange, service, tried);
+      const lease = await this.#place(exchange, service, tried, failed);
       if (exchange.answer.gone.aborted) return typeof lease === 'string' ? undefined : lease.end(0, 0);
       if (typeof lease === 'string') return this.#refuseWithout(exchange, lease, failed);
       tried.add(lease.instance.id);
@@ -120,9 +120,18 @@ export class FullPath {
   }
 
   /** A place at an instance; where the service holds requests, it is waited for. */
-  async #place(exchange: Exchange, service: TargetService, tried: Set<string>): Promise<Lease | NoInstance> {
-    const { view, answer } = exchange;
-    const first = service.acquire(view, tried);
+  async #place(
+    { view, answer }: Exchange,
+    service: TargetService,
+    tried: Set<string>,
+    failed: Failure | null,
+  ): Promise<Lease | NoInstance> {
+    let first = service.acquire(view, tried);
+    if (first === 'none_ready' && failed === 'broken') {
+      // It may have ended a connection that rested just when that was used again, which says nothing against it.
+      tried.clear();
+      first = service.acquire(view, tried);
+    }
     if (first !== 'none_ready' || service.hold === null) return first;
     const signal = AbortSignal.any([answer.gone, AbortSignal.timeout(service.hold)]);
     while (await this.#options.held.wait(service, signal)) {

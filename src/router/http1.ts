@@ -135,6 +135,7 @@ export class Http1 implements HttpVersion {
       this.#answer(known, request, response);
       await closed;
     }
+    if (known.is_closing && !socket.destroyed) socket.destroySoon();
     known.requests -= 1;
     known.answer = null;
     known.rests_since = Date.now();

@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Answer } from './exchange.ts';
-import { valuesOf } from './fields.ts';
+import { valuesOf, without } from './fields.ts';
 import { linger } from './lingering.ts';
 
 interface Http1AnswerOptions {
@@ -66,18 +66,10 @@ export class Http1Answer implements Answer {
   begin(status: number, reason: string, fields: readonly string[]): void {
     if (this.has_begun) return;
     const { request, response, closes } = this.#options;
-    const sent = [...fields];
     this.#closes = closes() || (this.awaits_continue && !request.complete);
+    const sent = fitting(request, status, fields);
     if (this.#closes) sent.push('Connection', 'close');
-    const is_chunked =
-      request.httpVersion === '1.1' &&
-      request.method !== 'HEAD' &&
-      valuesOf(fields, 'content-length').length === 0;
-    response.writeHead(
-      status,
-      reasonForm.test(reason) ? reason : (STATUS_CODES[status] ?? ''),
-      is_chunked ? sent : withoutTrailer(sent),
-    );
+    response.writeHead(status, reasonForm.test(reason) ? reason : (STATUS_CODES[status] ?? ''), sent);
     this.#state = 'begun';
     // The head goes with the first bytes of the body where they are there, and alone where they are not.
     process.nextTick(() => {
@@ -108,43 +100,57 @@ export class Http1Answer implements Answer {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     if (trailers.length > 0 && response.chunkedEncoding) response.addTrailers(pairs(trailers));
-    if (request.complete) response.end();
+    if (request.complete) this.#finish();
     else this.#endEarly();
   }
 
   breakOff(): void {
-    const { request } = this.#options;
+    const { request, response } = this.#options;
+    const { socket } = request;
     this.#state = 'ended';
-    request.socket.destroy();
+    // Where only the end of the connection tells the end of the answer, it must not look like one.
+    const is_open_ended = !response.chunkedEncoding && request.httpVersion === '1.0';
+    if (is_open_ended && !('encrypted' in socket)) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
+  /** A client that does not take the rest is not waited for without end. */
+  #finish(): void {
+    const { request, response, timeout } = this.#options;
+    response.end();
+    if (request.socket.writableLength > 0) request.socket.setTimeout(timeout);
   }
 
   /** The client is still sending. */
   #endEarly(): void {
     const { request, response } = this.#options;
     if (this.#closes && this.awaits_continue) {
-      response.end();
+      this.#finish();
       return;
     }
     if (this.#closes && !response.chunkedEncoding) {
       // The answer is whole for the client already; to end it would close the connection.
-      linger(request, () => response.end());
+      linger(request, () => this.#finish());
       return;
     }
-    response.end();
+    this.#finish();
     linger(request, () => {
       if (!request.complete) request.socket.destroy();
     });
   }
 }
 
-/** RFC 9110, 6.6.2: where no trailers can follow, none are announced. */
-function withoutTrailer(fields: string[]): string[] {
-  if (valuesOf(fields, 'trailer').length === 0) return fields;
-  const kept: string[] = [];
-  for (let at = 0; at < fields.length; at += 2)
-    if ((fields[at] as string).toLowerCase() !== 'trailer')
-      kept.push(fields[at] as string, fields[at + 1] as string);
-  return kept;
+/** Without what cannot be true of the answer to this request: trailers where none can follow, a length where there is no body. */
+function fitting(
+  { httpVersion, method }: IncomingMessage,
+  status: number,
+  fields: readonly string[],
+): string[] {
+  const has_no_body = method === 'HEAD' || status === 204 || status === 304;
+  const is_chunked = httpVersion === '1.1' && !has_no_body && valuesOf(fields, 'content-length').length === 0;
+  if (is_chunked) return [...fields];
+  const kept = without('trailer', fields);
+  return status === 204 ? without('content-length', kept) : kept;
 }
 
 function pairs(fields: readonly string[]): [string, string][] {

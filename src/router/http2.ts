@@ -17,6 +17,8 @@ interface Session {
   readonly session: ServerHttp2Session;
   readonly connection: ClientConnection;
   readonly served: ServedConnection;
+  /** How many are open, also those that have become WebSocket connections. */
+  streams: number;
 }
 
 /** What a client may do on one connection. */
@@ -57,7 +59,7 @@ export class Http2 implements HttpVersion {
       strictSingleValueFields: false,
     });
     const served = new ServedConnection('http/2', connection, () => session.close());
-    const known: Session = { session, connection, served };
+    const known: Session = { session, connection, served, streams: 0 };
     const leave = open.add(served);
     this.#sessions.add(known);
     session
@@ -82,8 +84,8 @@ export class Http2 implements HttpVersion {
     for (const { session } of this.#sessions) session.destroy();
   }
 
-  #onRest({ session, served, connection }: Session): void {
-    if (served.is_active) return;
+  #onRest({ session, connection, streams }: Session): void {
+    if (streams > 0) return;
     session.close();
     // One that does not even read that is not waited for.
     connection.socket.setTimeout(this.#receiver.limits.header_timeout, () => connection.socket.destroy());
@@ -98,6 +100,10 @@ export class Http2 implements HttpVersion {
     const { connection, served, session } = known;
     const { limits } = this.#receiver;
     session.setTimeout(limits.idle_timeout);
+    known.streams += 1;
+    stream.once('close', () => {
+      known.streams -= 1;
+    });
     if (headers[':method'] === 'CONNECT' && headers[':protocol'] !== undefined) {
       this.#receiver.upgradeStream(stream, headers, connection);
       return;

@@ -83,6 +83,7 @@ export class Http2Answer implements Answer {
     stream.end(() => {
       if (!stream.readableEnded && !stream.endAfterHeaders) stream.close(NGHTTP2_NO_ERROR);
     });
+    if (stream.writableLength > 0) stream.setTimeout(this.#timeout);
   }
 
   breakOff(): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http2';
 import { matchPath, withoutDots } from '../routing/path.ts';
-import { type Fields, membersOf, valuesOf } from './fields.ts';
+import { type Fields, membersOf, valuesOf, without } from './fields.ts';
 
 /** What stands in a request before its body, checked: every server behind this one reads it in the same way. */
 export interface RequestHead {
@@ -132,11 +132,7 @@ function withoutPseudo(raw: Fields): string[] {
 function joinedCookies(fields: Fields): string[] {
   const cookies = valuesOf(fields, 'cookie');
   if (cookies.length < 2) return [...fields];
-  const rest: string[] = [];
-  for (let at = 0; at < fields.length; at += 2)
-    if ((fields[at] as string).toLowerCase() !== 'cookie')
-      rest.push(fields[at] as string, fields[at + 1] as string);
-  return [...rest, 'cookie', cookies.join('; ')];
+  return [...without('cookie', fields), 'cookie', cookies.join('; ')];
 }
 
 /** Whether a request asks to be told to go on before it sends its body (RFC 9110, 10.1.1). */

@@ -285,6 +285,48 @@ test('a GET goes to another instance when the first one breaks off before it ans
   assert.deepEqual(factsOf(service), ['1 failed broken', '1 retried', '1 end', '2 answered 200', '2 end']);
 });
 
+test('a GET goes once more to the only instance when that has ended the connection', async (t) => {
+  let connections = 0;
+  const restless = await openRawBackend(t, (socket) => {
+    connections += 1;
+    const isFirst = connections === 1;
+    socket.once('data', () => {
+      if (isFirst) socket.destroy();
+      else socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain');
+    });
+  });
+  const { port } = await openFront(t, [restless]);
+  assert.equal((await send(t, port)).text, 'again');
+  assert.equal(connections, 2);
+});
+
+test('an answer without length that breaks off does not look whole to an HTTP/1.0 client', async (t) => {
+  const broken = await openRawBackend(t, (socket) => {
+    socket.once('data', () =>
+      socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    );
+  });
+  const { port } = await openFront(t, [broken]);
+  const client = await RawClient.open(t, port);
+  const failure = once(client.socket, 'error');
+  client.write('GET / HTTP/1.0\r\n\r\n');
+  assert.equal((await failure)[0].code, 'ECONNRESET');
+});
+
+test('a connection that is closed by hand ends after the answer that is under way', async (t) => {
+  const answering = Promise.withResolvers<() => void>();
+  const backend = await openBackend(t, (_request, response) => {
+    response.write('some');
+    answering.resolve(() => response.end('more'));
+  });
+  const { port, open } = await openFront(t, [backend.port]);
+  const client = await RawClient.open(t, port);
+  await client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n').until((text) => text.includes('some'));
+  assert.equal(open.close({ service: 'web' }), 1);
+  (await answering.promise)();
+  assert.match(await client.closed(), /more\r\n0\r\n\r\n$/);
+});
+
 test('a POST that an instance may have seen is sent nowhere else', async (t) => {
   const backend = await openRecordingBackend(t);
   for (const body of ['with a body', null]) {
