@@ -15,7 +15,7 @@ const selection = {
 
 export const connectionsQuery = z.strictObject({
   ...selection,
-  limit: wholeNumber(1, 10_000).optional().describe('Default 1000, the oldest.'),
+  limit: wholeNumber(1, 5_000).optional().describe('Default 1000, the oldest.'),
   follow: flag.optional().describe('Stay and send what changes, once a second, as server-sent events.'),
 });
 export const closeConnectionsQuery = z.strictObject({
@@ -31,7 +31,11 @@ export const connectionPath = z.strictObject({ connection_id: connectionId });
 export const connectionList = z
   .object({
     connections: z.array(connection),
-    total: z.int().describe('How many fit, also beyond `limit`; at most 10000 of each router are looked at.'),
+    total: z
+      .int()
+      .describe(
+        'How many fit, also beyond `limit`; where the key may not read every service, at most 5000 of each router are looked at.',
+      ),
   })
   .meta({ id: 'ConnectionList' });
 export type ConnectionList = z.infer<typeof connectionList>;

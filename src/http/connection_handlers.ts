@@ -50,11 +50,14 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
         );
         return streamed;
       }
-      const found = await connections.list(filter);
-      const visible = found.connections.filter(isWanted);
-      const hidden = found.connections.length - visible.length;
-      const total = hidden === 0 ? found.total : visible.length;
-      return { connections: visible.slice(0, Number(limit ?? defaultLimit)), total };
+      // Who may not see all must not learn from the total how many others there are.
+      const most = Number(limit ?? defaultLimit);
+      if (allows(principal, 'read', null)) {
+        const found = await connections.list(filter, most);
+        return { ...found, connections: found.connections.slice(0, most) };
+      }
+      const visible = (await connections.list(filter)).connections.filter(isWanted);
+      return { connections: visible.slice(0, most), total: visible.length };
     },
 
     close: async ({ query: { all, ...selection }, principal }) => {
@@ -104,9 +107,9 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
   /** Who may not act on everything closes those of the services on which they may. */
   async function closeFitting(filter: ConnectionFilter, principal: Principal): Promise<number> {
     if (filter.service !== undefined || allows(principal, 'operate', null)) return connections.close(filter);
-    const found = await connections.list(filter);
-    const own = found.connections.filter(({ service }) => allows(principal, 'operate', service));
-    return connections.closeEach(own.map(({ id }) => id));
+    const own = registry.services().filter(({ id }) => allows(principal, 'operate', id));
+    const closed = await Promise.all(own.map(({ id }) => connections.close({ ...filter, service: id })));
+    return closed.reduce((sum, count) => sum + count, 0);
   }
 }
 

@@ -98,7 +98,7 @@ export class AgentLink {
   /** What a later agent says beyond this is none of our business. */
   #take(message: ToRouter): void {
     if (message.type === 'table') this.#takeTable(message.table);
-    else if (message.type === 'list') this.#list(message.query, message.filter, message.limit);
+    else if (message.type === 'list') void this.#list(message.query, message.filter, message.limit);
     else if (message.type === 'close')
       this.#send({
         type: 'closed',
@@ -123,8 +123,8 @@ export class AgentLink {
     this.#send({ type: 'applied', epoch, version });
   }
 
-  #list(query: number, filter: ConnectionFilter, limit: number): void {
-    const { connections, total } = this.#options.open.list(filter, limit);
+  async #list(query: number, filter: ConnectionFilter, limit: number): Promise<void> {
+    const { connections, total } = await this.#options.open.listInTurns(filter, limit);
     const shown = connections.map((each) => ({ ...each, path: each.path?.slice(0, longestPath) ?? null }));
     this.#send({ type: 'connections', query, connections: shown, total });
   }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, ConnectionFilter } from '../contract/connections.ts';
 
 /** A connection of a client, as whoever serves it shows it. What costs something is worked out only when it is asked for. */
@@ -14,6 +15,17 @@ export interface OpenConnection {
   /** Ends it from this side: a WebSocket by a close frame, anything else once what is under way is answered or at once. */
   close(): void;
 }
+
+type Entry = readonly [number: number, connection: OpenConnection];
+
+/** Connections that fit, and how many do in all. */
+interface Listed {
+  readonly connections: Connection[];
+  total: number;
+}
+
+/** How many connections are looked at before others get their turn. */
+const inOneTurn = 200;
 
 /** Every connection that clients have open with this router. */
 export class OpenConnections {
@@ -38,15 +50,28 @@ export class OpenConnections {
   }
 
   /** Those that fit, oldest first, at most so many; and how many fit in all. */
-  list(filter: ConnectionFilter, limit: number): { connections: Connection[]; total: number } {
-    const fitting = this.#fitting(filter);
-    return { connections: fitting.slice(0, limit).map(({ shown }) => shown), total: fitting.length };
+  list(filter: ConnectionFilter, limit: number): Listed {
+    const listed: Listed = { connections: [], total: 0 };
+    for (const each of this.#entries(filter)) this.#enter(listed, each, limit);
+    return listed;
+  }
+
+  /** The same, with a turn of the event loop for others after every few connections: there may be many. */
+  async listInTurns(filter: ConnectionFilter, limit: number): Promise<Listed> {
+    const listed: Listed = { connections: [], total: 0 };
+    let count = 0;
+    for (const each of this.#entries(filter)) {
+      this.#enter(listed, each, limit);
+      count += 1;
+      if (count % inOneTurn === 0) await nextTurn();
+    }
+    return listed;
   }
 
   /** Closes those that fit. Returns how many. */
   close(filter: ConnectionFilter): number {
-    const fitting = this.#fitting(filter);
-    for (const { connection } of fitting) connection.close();
+    const fitting = [...this.#entries(filter)].filter((entry) => entry !== null);
+    for (const [, connection] of fitting) connection.close();
     return fitting.length;
   }
 
@@ -55,11 +80,30 @@ export class OpenConnections {
     return this.#open.values();
   }
 
-  #fitting(filter: ConnectionFilter): { connection: OpenConnection; shown: Connection }[] {
-    return [...this.#open].flatMap(([number, connection]) => {
-      const shown = this.#show(number, connection);
-      return fits(shown, filter) ? [{ connection, shown }] : [];
-    });
+  /** Each that was open at the beginning, or null in its place where it does not fit. */
+  *#entries(filter: ConnectionFilter): Generator<Entry | null> {
+    const last = this.#last;
+    for (const entry of this.#open) {
+      if (entry[0] > last) return;
+      yield this.#fits(entry, filter) ? entry : null;
+    }
+  }
+
+  #enter(listed: Listed, entry: Entry | null, limit: number): void {
+    if (entry === null) return;
+    listed.total += 1;
+    if (listed.total <= limit) listed.connections.push(this.#show(...entry));
+  }
+
+  /** What costs nothing to know is looked at first. */
+  #fits([number, connection]: Entry, { ids, protocol, client, ...fields }: ConnectionFilter): boolean {
+    if (protocol !== undefined && connection.protocol !== protocol) return false;
+    if (client !== undefined && connection.client !== client) return false;
+    if (ids !== undefined && !ids.includes(`${this.#router}-${number}`)) return false;
+    const wanted = Object.entries(fields).filter(([, value]) => value !== undefined);
+    if (wanted.length === 0) return true;
+    const described = connection.describe();
+    return wanted.every(([name, value]) => described[name as keyof typeof fields] === value);
   }
 
   #show(number: number, connection: OpenConnection): Connection {
@@ -74,11 +118,4 @@ export class OpenConnections {
       last_activity_at: new Date(last_activity).toISOString(),
     };
   }
-}
-
-function fits(shown: Connection, { ids, ...fields }: ConnectionFilter): boolean {
-  if (ids !== undefined && !ids.includes(shown.id)) return false;
-  return Object.entries(fields).every(
-    ([name, wanted]) => wanted === undefined || shown[name as keyof typeof fields] === wanted,
-  );
 }

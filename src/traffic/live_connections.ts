@@ -4,11 +4,9 @@ import { DavitError } from '../lib/errors.ts';
 import type { RouterPeer } from './peer.ts';
 
 /** Of how many connections one router is asked at most. */
-const mostOfOne = 10_000;
+const mostOfOne = 5_000;
 /** For how long what was listed is good for others who follow, in milliseconds. */
 const freshness = 500;
-/** How many ids one message names. */
-const idsAtOnce = 1_000;
 
 /** The connections that clients have open with all routers, as those tell when they are asked. */
 export class LiveConnections {
@@ -20,8 +18,8 @@ export class LiveConnections {
   }
 
   /** Those that fit, oldest first, and how many fit in all. Throws `router_unavailable` when no router is connected. */
-  async list(filter: ConnectionFilter): Promise<ConnectionList> {
-    const asked = this.#connected().map((peer) => peer.list(filter, mostOfOne));
+  async list(filter: ConnectionFilter, limit = mostOfOne): Promise<ConnectionList> {
+    const asked = this.#connected().map((peer) => peer.list(filter, Math.min(limit, mostOfOne)));
     const answers = (await Promise.all(asked)).filter((answer) => answer !== null);
     if (answers.length === 0)
       throw new DavitError('router_unavailable', 'no router has answered; davit logs davit.router says more');
@@ -44,14 +42,6 @@ export class LiveConnections {
   async close(filter: ConnectionFilter): Promise<number> {
     const closed = await Promise.all(this.#connected().map((peer) => peer.close(filter)));
     return closed.reduce<number>((sum, count) => sum + (count ?? 0), 0);
-  }
-
-  /** Closes those with these ids. Returns how many there were. */
-  async closeEach(ids: readonly string[]): Promise<number> {
-    let closed = 0;
-    for (let at = 0; at < ids.length; at += idsAtOnce)
-      closed += await this.close({ ids: ids.slice(at, at + idsAtOnce) });
-    return closed;
   }
 
   #connected(): RouterPeer[] {
