@@ -3,6 +3,9 @@ import { connect, type Socket } from 'node:net';
 /** Takes what an instance sends, and keeps nothing of `bytes`. Returns false when no more is to be read for now. */
 export type Receiver = (bytes: Buffer) => boolean;
 
+/** Why there is no connection to an instance. */
+export type Unconnected = 'unreachable' | 'timed_out';
+
 export interface BackendAddress {
   readonly host: string;
   readonly port: number;
@@ -34,29 +37,31 @@ export class WebSocketBackend {
 /**
  * Connects to an instance.
  * @param timeout in milliseconds
- * @returns null when nobody accepts the connection in that time, or `signal` ends it
+ * @returns why there is no connection; `unreachable` also when `signal` ends it
  */
 export async function connectBackend(
   address: BackendAddress,
   { buffer, timeout, signal }: { buffer: Buffer; timeout: number; signal: AbortSignal },
-): Promise<WebSocketBackend | null> {
+): Promise<WebSocketBackend | Unconnected> {
   const backend = new WebSocketBackend(address, buffer);
-  if (await isConnected(backend.socket, timeout, signal)) return backend;
+  const problem = await untilConnected(backend.socket, timeout, signal);
+  if (problem === null) return backend;
   backend.socket.destroy();
-  return null;
+  return problem;
 }
 
-function isConnected(socket: Socket, timeout: number, signal: AbortSignal): Promise<boolean> {
+/** Resolves with null when it is connected. */
+function untilConnected(socket: Socket, timeout: number, signal: AbortSignal): Promise<Unconnected | null> {
   return new Promise((resolve) => {
-    const settle = (connected: boolean) => {
+    const settle = (problem: Unconnected | null) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
       socket.off('close', giveUp).off('connect', succeed);
-      resolve(connected);
+      resolve(problem);
     };
-    const giveUp = () => settle(false);
-    const succeed = () => settle(true);
-    const timer = setTimeout(giveUp, timeout);
+    const giveUp = () => settle('unreachable');
+    const succeed = () => settle(null);
+    const timer = setTimeout(() => settle('timed_out'), timeout);
     signal.addEventListener('abort', giveUp);
     socket.on('close', giveUp).on('connect', succeed);
     if (signal.aborted) giveUp();

@@ -3,7 +3,7 @@ import type { RoutedRequest } from '../routing/request.ts';
 import type { PageText } from './answer_page.ts';
 import type { HeldRequests } from './held_requests.ts';
 import type { Lease, NoInstance, TargetService } from './target.ts';
-import { connectBackend, type WebSocketBackend } from './websocket_backend.ts';
+import { connectBackend, type Unconnected, type WebSocketBackend } from './websocket_backend.ts';
 
 /** An instance that has accepted a connection, and the place there. */
 export interface Reached {
@@ -45,7 +45,10 @@ const noInstance: Readonly<Record<NoInstance, Unreached>> = {
     retry_after: retryAfter,
   },
 };
-const failed: Unreached = { why: 'failed', status: 502, message: 'the service could not be reached' };
+const failures: Readonly<Record<Unconnected, Unreached>> = {
+  unreachable: { why: 'failed', status: 502, message: 'the service could not be reached' },
+  timed_out: { why: 'failed', status: 504, message: 'the service did not answer in time' },
+};
 export const givenUp: Unreached = {
   why: 'given_up',
   status: 503,
@@ -58,23 +61,23 @@ export const givenUp: Unreached = {
  */
 export async function reachInstance(options: ReachOptions): Promise<Reached | Unreached> {
   const { service, buffer, signal } = options;
+  const { connect: timeout } = service.timeouts;
   const tried = new Set<string>();
-  let hasFailed = false;
+  let failed: Unreached | null = null;
   for (;;) {
     const lease = await place(options, tried);
-    if (typeof lease === 'string') return signal.aborted ? givenUp : hasFailed ? failed : noInstance[lease];
+    if (typeof lease === 'string') return signal.aborted ? givenUp : (failed ?? noInstance[lease]);
     tried.add(lease.instance.id);
-    const { connect } = service.timeouts;
-    const backend = await connectBackend(lease.instance, { buffer, timeout: connect, signal });
-    if (backend !== null) return { lease, backend };
-    hasFailed = true;
-    if (!mayGoOn(lease, options, tried.size)) return signal.aborted ? givenUp : failed;
+    const backend = await connectBackend(lease.instance, { buffer, timeout, signal });
+    if (typeof backend !== 'string') return { lease, backend };
+    failed = failures[backend];
+    if (!mayGoOn(lease, backend, options, tried.size)) return signal.aborted ? givenUp : failed;
   }
 }
 
 /** Gives the place back. Returns whether another instance may be tried. */
-function mayGoOn(lease: Lease, { service, signal }: ReachOptions, count: number): boolean {
-  if (!signal.aborted) lease.failed('unreachable');
+function mayGoOn(lease: Lease, why: Unconnected, { service, signal }: ReachOptions, count: number): boolean {
+  if (!signal.aborted) lease.failed(why);
   const isToGoOn = !signal.aborted && count <= service.retries.attempts && service.mayRetry();
   if (isToGoOn) lease.retried();
   lease.end(0, 0);
