@@ -22,6 +22,10 @@ interface Http1Connection {
   /** Requests that are answered now, or wait for their turn. */
   requests: number;
   answer: Http1Answer | null;
+  /** The newest request. */
+  last: IncomingMessage | null;
+  /** No request comes behind those that are there. */
+  is_read_up: boolean;
   /** It ends after what is under way. */
   is_closing: boolean;
   rests_since: number;
@@ -97,6 +101,8 @@ export class Http1 implements HttpVersion {
       turn: Promise.resolve(),
       requests: 0,
       answer: null,
+      last: null,
+      is_read_up: false,
       is_closing: false,
       rests_since: Date.now(),
     };
@@ -124,6 +130,7 @@ export class Http1 implements HttpVersion {
     const known = this.#connections.get(request.socket);
     if (known === undefined) return void request.socket.destroy();
     known.requests += 1;
+    known.last = request;
     if (known.requests > mostPipelined) return void request.socket.destroy();
     known.turn = known.turn.then(() => this.#serve(known, request, response));
   }
@@ -135,8 +142,8 @@ export class Http1 implements HttpVersion {
       this.#answer(known, request, response);
       await closed;
     }
-    if (known.is_closing && !socket.destroyed) socket.destroySoon();
     known.requests -= 1;
+    if (known.is_closing || (known.is_read_up && known.requests === 0)) socket.destroySoon();
     known.answer = null;
     known.rests_since = Date.now();
   }
@@ -156,7 +163,8 @@ export class Http1 implements HttpVersion {
     const closes = () => {
       // A body that nobody wants any more is not waited for.
       const is_left = !request.complete && body !== null && (!body.has_begun || body.problem !== null);
-      known.is_closing ||= ending.is_ending || is_left;
+      const is_last = known.is_read_up && known.requests === 1;
+      known.is_closing ||= ending.is_ending || is_left || is_last;
       return known.is_closing;
     };
     const options = { request, response, timeout: limits.body_timeout, closes };
@@ -189,7 +197,13 @@ export class Http1 implements HttpVersion {
   #onClientError(error: Error, socket: Duplex): void {
     const known = this.#connections.get(socket);
     const code = systemErrorCode(error);
-    if (!socket.writable || code === 'ECONNRESET' || known?.answer?.has_begun) return void socket.destroy();
+    if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
+    if (known !== undefined && known.requests > 0 && known.last?.complete) {
+      // What cannot be read came behind requests that are whole: these get their answers, and are the last ones.
+      known.is_read_up = true;
+      return;
+    }
+    if (known?.answer?.has_begun) return void socket.destroy();
     if (known !== undefined) known.is_closing = true;
     endWith(socket, (code !== undefined && parserProblems[code]) || noHttp);
   }

@@ -13,8 +13,4 @@ export class TrustedProxies {
     this.#matches = networkMatcher(networks);
     this.#networks = networks;
   }
-
-  get isEmpty(): boolean {
-    return this.#networks.length === 0;
-  }
 }

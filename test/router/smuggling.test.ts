@@ -282,6 +282,21 @@ for (const [what, { text, seen }] of Object.entries(notUpgraded))
     assert.ok(!names?.includes('upgrade') && !names?.includes('http2-settings'));
   });
 
+test('requests that are whole are answered, and what cannot be read behind them is not', async (t) => {
+  for (const junk of [
+    'GET / HTTP/1.1\nHost: a\n\n',
+    '\0\0\0',
+    'GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n',
+  ]) {
+    const whole =
+      'POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nabGET /two HTTP/1.1\r\nHost: a\r\n\r\n';
+    const { answers, seen } = await play(t, whole + junk + smuggled);
+    assert.match(answers, /^HTTP\/1\.1 200 OK\r\n.*okHTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n.*ok$/s);
+    assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 2);
+    assert.deepEqual(seen.map(({ line }) => line).sort(), ['GET /two HTTP/1.1', 'POST /one HTTP/1.1']);
+  }
+});
+
 test('a header that is folded over two lines is no second header for the backend', async (t) => {
   const { answers, bytes } = await play(
     t,
