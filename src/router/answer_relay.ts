@@ -1,5 +1,7 @@
 import type { AnswerBuffer } from './answer_buffer.ts';
+import { trailersOf } from './attempt.ts';
 import { ChunkFrames } from './chunk_frames.ts';
+import { fieldsIn, linesOf } from './field_lines.ts';
 import { type PlainAnswer, readPlainAnswer } from './plain_answer.ts';
 
 /** What has become of an answer with the bytes that came last. */
@@ -143,6 +145,7 @@ export class AnswerRelay {
       this.written = passed.written;
       read = passed.read;
       if (!this.#frames.isDone) return 'more';
+      this.#put(`${linesOf(trailersOf(fieldsIn(this.#frames.trailers)))}${lineEnd}`);
     } else if (body_end === 'length') {
       const length = Math.min(this.#left, end - start);
       this.written += bytes.copy(to, this.written, start, start + length);

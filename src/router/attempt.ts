@@ -148,6 +148,7 @@ const notInTrailers = new Set([
   'trailer',
 ]);
 
-function trailersOf(fields: Fields): string[] {
+/** What goes on to the client of the fields after a body. */
+export function trailersOf(fields: Fields): string[] {
   return endToEnd(fields, (name) => notInTrailers.has(name));
 }

@@ -16,17 +16,20 @@ type Place =
 
 /** No body is as long as what can be said with these. */
 const mostDigits = 12;
-/** How many bytes of extensions and trailers a body may have, which are all left out. */
+/** How many bytes of extensions and trailers a body may have. */
 const mostExtra = 16_384;
 /** What extensions and trailers consist of: anything but control characters other than the tab. */
 const isText = octetTable(/[\t -~\x80-\xff]/);
-/** The places that an octet leads to which is left out. */
-const extra: ReadonlySet<Place> = new Set(['extension', 'trailer', 'trailer_end']);
+/** The places that an octet leads to which is not passed on as it stands. */
+const extra: ReadonlySet<Place> = new Set(['extension', 'trailer', 'trailer_end', 'last_end', 'done']);
+/** Lines of a name, a colon and a value (RFC 9112, 5). */
+const trailerForm = /^(?:[\w!#$%&'*+.^`|~-]+:.*\r\n)*$/;
 const semicolon = 0x3b;
 
 /**
- * Follows a body in chunks and passes it on as it is framed, but for extensions and trailers, which are left out. What is
- * not exactly as the RFC has it, such as a bare line feed or a space about a size, is refused.
+ * Follows a body in chunks and passes it on as it is framed, up to and with the last chunk. Extensions are left out, and what
+ * comes after the last chunk is left to whoever passes this on. What is not exactly as the RFC has it, such as a bare line feed
+ * or a space about a size, is refused.
  */
 export class ChunkFrames {
   #place: Place = 'size';
@@ -34,8 +37,10 @@ export class ChunkFrames {
   #left = 0;
   #digits = 0;
   #extra = 0;
+  /** The lines between the last chunk and the empty line that ends the body, each with its end. */
+  trailers = '';
 
-  /** Whether the whole body has passed. */
+  /** Whether the whole body has come. */
   get isDone(): boolean {
     return this.#place === 'done';
   }
@@ -70,7 +75,10 @@ export class ChunkFrames {
       this.#place = next;
       if (!wasTrailer && !extra.has(next)) to[written++] = octet;
       else if (++this.#extra > mostExtra) return null;
+      if (wasTrailer || next === 'trailer' || next === 'trailer_end')
+        this.trailers += String.fromCharCode(octet);
     }
+    if (this.isDone && !trailerForm.test(this.trailers)) return null;
     return { read, written };
   }
 

@@ -124,7 +124,8 @@ export class FastConnection implements FastClient, OpenConnection {
     if (this.#state === 'serving') this.#request?.onDeadline();
     else if (this.#state === 'closing' || this.#socket.writableLength > 0) this.destroy();
     else {
-      if (this.#pending !== null) this.#socket.write(tooSlow);
+      // Who has asked before and rests now is not too slow.
+      if (this.#pending !== null || this.#host === null) this.#socket.write(tooSlow);
       this.#end();
     }
   }
@@ -256,7 +257,7 @@ export class FastConnection implements FastClient, OpenConnection {
     if (this.#state === 'closing') return;
     this.#state = 'closing';
     this.#pending = null;
-    this.deadline = performance.now() + this.#parts.limits().idle_timeout;
+    this.deadline = performance.now() + this.#parts.stall();
     this.#socket.end(() => {
       this.deadline = performance.now() + lingering;
     });

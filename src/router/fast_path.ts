@@ -21,8 +21,8 @@ interface FastPathOptions {
 const tick = 250;
 /** How long a connection rests at least before it is closed because the router ends, in milliseconds: a request may be on its way. */
 const lastRest = 3_000;
-/** Room for what is read at once, for the head of an answer before it, and for what is added to both. */
-const bufferSize = 2 * 65_536 + 16_384;
+/** Room for what is read at once, for the head of an answer before it, and for what is added to both, such as trailers. */
+const bufferSize = 2 * 65_536 + 65_536;
 
 /**
  * Serves the requests over HTTP/1.1 that a strict grammar proves to be plain: GET and HEAD without a body, of which there is
@@ -46,7 +46,7 @@ export class FastPath {
       buffer: new AnswerBuffer(bufferSize),
       ending,
       limits,
-      stall: () => limits().idle_timeout,
+      stall: () => limits().body_timeout,
       isTrusted,
       onUnroutable: () => {
         this.#unroutable += 1;

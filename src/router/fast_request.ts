@@ -3,10 +3,11 @@ import type { AnswerBuffer } from './answer_buffer.ts';
 import { answerPage, type PageText } from './answer_page.ts';
 import { AnswerRelay } from './answer_relay.ts';
 import type { Failure } from './attempt.ts';
+import { linesOf } from './field_lines.ts';
 import { failures, noInstance, retryAfter } from './full_path.ts';
 import type { PlainAnswer } from './plain_answer.ts';
 import type { PlainHead } from './plain_head.ts';
-import { linesOf, type PlainRequest } from './plain_origin.ts';
+import type { PlainRequest } from './plain_origin.ts';
 import type { RawConnection, RawPool, RawUser } from './raw_pool.ts';
 import type { Destination, Director, Lease, NoInstance, TargetInstance } from './target.ts';
 

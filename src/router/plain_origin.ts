@@ -1,5 +1,6 @@
 import type { RoutedRequest } from '../routing/request.ts';
 import type { ClientConnection } from './client_connection.ts';
+import { fieldsIn, linesOf } from './field_lines.ts';
 import { forwardedFields, originOf } from './forwarding.ts';
 import { findHeader, type PlainHead, plainHost } from './plain_head.ts';
 
@@ -33,7 +34,7 @@ export class PlainOrigins {
     if (last !== null && last.authority === authority && last.proxy_lines === proxy_lines) return last;
     const host = plainHost(authority);
     if (host === null) return null;
-    const fields = fieldsOf(proxy_lines);
+    const fields = fieldsIn(proxy_lines);
     const origin = originOf(fields, this.#connection, authority, this.#isTrusted);
     const forwarded = forwardedFields(fields, origin, authority, this.#connection.is_trusted);
     const { client, proto } = origin;
@@ -69,23 +70,4 @@ export class PlainRequest implements RoutedRequest {
     this.#lines ??= bytes.toString('latin1', lines_start, lines_end);
     return findHeader(this.#lines, name);
   }
-}
-
-/** Header fields as lines, each with its end. @param fields flat: name, value, name, value… */
-export function linesOf(fields: readonly string[]): string {
-  let lines = '';
-  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`;
-  return lines;
-}
-
-/** The other way round, of lines that are plain. */
-function fieldsOf(lines: string): string[] {
-  const fields: string[] = [];
-  for (let start = 0; start < lines.length; ) {
-    const end = lines.indexOf('\r\n', start);
-    const colon = lines.indexOf(':', start);
-    fields.push(lines.slice(start, colon), lines.slice(colon + 2, end));
-    start = end + 2;
-  }
-  return fields;
 }

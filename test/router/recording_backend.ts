@@ -13,7 +13,7 @@ export interface Recorded {
 const forms: readonly string[] = [
   'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
   'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
-  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0;c\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0;c\r\nDigest: x\r\n\r\n',
   'HTTP/1.1 204 No Content\r\n\r\n',
   'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 5\r\n\r\n',
   'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n',

@@ -45,6 +45,8 @@ function chunksIn(text: string): { body: string; length: number } {
     const size = Number.parseInt(text.slice(at, end), 16);
     body += text.slice(end + 2, end + 2 + size);
     at = end + 2 + size + 2;
-    if (size === 0) return { body, length: at };
+    if (size > 0) continue;
+    const trailers = text.slice(at - 2, text.indexOf('\r\n\r\n', at - 4) + 2);
+    return { body: `${body}${trailers}`, length: at + trailers.length };
   }
 }
