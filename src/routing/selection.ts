@@ -123,7 +123,6 @@ function nearest<C extends Candidate>(pool: readonly C[], key: number): C | null
   let least = Number.POSITIVE_INFINITY;
   let chosen: C | null = null;
   for (const candidate of pool) {
-    if (candidate.weight <= 0) continue;
     const away = distance(key, candidate.number, 1);
     if (away >= least) continue;
     least = away;

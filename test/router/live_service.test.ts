@@ -67,6 +67,21 @@ test('answers with 5xx, broken connections and waits that are too long take an i
   }
 });
 
+test('a good answer in between begins the count anew', () => {
+  const world = new World();
+  world.update([tableService(2, { outliers: { consecutive_failures: 3 } })]);
+  // Every second one is of the first instance.
+  for (const outcome of [500, 500, 200, 500, 500, 200, 500]) {
+    assert.equal(world.serve(outcome), 1);
+    assert.equal(world.serve(200), 2);
+  }
+  assert.equal(world.problems.length, 0);
+  world.serve(500);
+  world.serve(200);
+  world.serve(500);
+  assert.deepEqual([...world.served(4)], [2]);
+});
+
 test('answers that begin well and then break off take an instance out, too', () => {
   const world = new World();
   world.update([tableService(2, { outliers: { consecutive_failures: 3 } })]);
@@ -325,6 +340,8 @@ test('retries are taken out of the budget', () => {
   world.update([tableService(1, { retries: { budget_percent: 10 } })]);
   const service = world.service();
   for (let count = 0; count < 1_000; count++) world.serve(200);
+  // Another try is no other request.
+  for (let count = 0; count < 1_000; count++) world.acquire(requestOf(), new Set(['another'])).end(0, 0);
   let retries = 0;
   while (service.mayRetry()) retries++;
   assert.equal(retries, 200);

@@ -205,6 +205,25 @@ test('with another key or another name, cookies lead nowhere any more', () => {
   assert.equal(selection.kept(pool(1), factsOf(ask)), null);
 });
 
+test('what a service is set to holds from the next request on', () => {
+  const from = pool(9);
+  const hashed = (source: string) => ({ routing: { strategy: 'consistent_hash', hash_by: { source } } });
+  const selection = selectionOf(hashed('path'), from);
+  const places = () => new Set(clients.slice(0, 50).map((client) => place(selection, from, client)?.id)).size;
+  assert.equal(places(), 1);
+  selection.update(policyOf(hashed('address')), from, key);
+  assert.ok(places() > 5);
+});
+
+test('the release of a client does not depend on the order of the instances', () => {
+  const setting = { routing: { affinity: { by: 'address' } }, shares };
+  const reversed = [...both].reverse();
+  for (const client of clients.slice(0, 200)) {
+    const [one, other] = [selectionOf(setting, both), selectionOf(setting, both)];
+    assert.equal(place(one, both, client)?.release, place(other, reversed, client)?.release);
+  }
+});
+
 test('whose turn it is survives a change of the service', () => {
   const from = pool(4);
   const selection = selectionOf({}, from);
