@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { untilGone } from '../helpers/system.ts';
 import type { Load } from './load.ts';
 import { clientPorts } from './proc.ts';
@@ -48,7 +49,8 @@ export async function killInstance(stage: Stage, load: Load): Promise<void> {
   const [killed = 0] = stage.servicePids();
   const others = load.webSockets.connections.filter(({ pid }) => pid !== killed);
   process.kill(killed, 'SIGKILL');
-  await untilGone(killed);
+  // A zombie may have threads that still hold its sockets.
+  await until('the instance is gone, with all its threads', () => !existsSync(`/proc/${killed}`));
   const gone = performance.now();
   await load.webSockets.allEcho();
   await load.http.versions();

@@ -5,6 +5,6 @@ export async function until(what: string, fact: () => boolean | Promise<boolean>
   const deadline = performance.now() + 60_000;
   while (!(await fact())) {
     if (performance.now() > deadline) throw new Error(`waited a minute in vain until ${what}`);
-    await sleep(20);
+    await sleep(10);
   }
 }
