@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
@@ -9,7 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { stringify } from 'yaml';
+import type { RouterInformation, RouterList } from '../../src/contract/traffic.ts';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { fixture } from '../helpers/processes.ts';
 import { isRunning, until } from '../helpers/system.ts';
@@ -96,6 +100,14 @@ async function get(host: string, path: string, headers: Record<string, string> =
   return { status: response.statusCode, headers: response.headers, text: await text(response) };
 }
 
+/** Whether requests are answered on the port of now. */
+function isServed(): Promise<boolean> {
+  return get('web.test', '/plain').then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
+
 async function connect(host: string, path: string): Promise<Echo> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { host } });
   const echo = new Echo(socket);
@@ -108,14 +120,17 @@ async function routerPids(): Promise<number[]> {
   return instances.flatMap(({ pid }: { pid?: number }) => pid ?? []);
 }
 
-/** Resolves when both routers are connected and act by the newest table. */
-function routersAreUpToDate(): Promise<unknown> {
-  return agent.until(
-    'GET',
-    '/api/v1/routers',
-    ({ routers }) =>
-      routers.length === 2 && routers.every(({ up_to_date }: { up_to_date: boolean }) => up_to_date),
-  );
+/** Resolves when both routers are connected and act by the newest table, however long their processes take to start. */
+function routersAreUpToDate(): Promise<void> {
+  return routersAre(({ up_to_date }) => up_to_date);
+}
+
+async function routersAre(fits: (router: RouterInformation) => boolean): Promise<void> {
+  for (;;) {
+    const { routers }: RouterList = (await agent.call('GET', '/api/v1/routers')).body;
+    if (routers.length === 2 && routers.every(fits)) return;
+    await sleep(20);
+  }
 }
 
 test('requests and WebSockets go to services by host and path', async () => {
@@ -230,12 +245,7 @@ test('an agent that is killed drops no connection, and the next one adopts the r
 test('routers that are killed are started again', async () => {
   const before = await routerPids();
   for (const pid of before) process.kill(pid, 'SIGKILL');
-  await agent.until(
-    'GET',
-    '/api/v1/routers',
-    ({ routers }) =>
-      routers.length === 2 && routers.every(({ pid }: { pid: number }) => !before.includes(pid)),
-  );
+  await routersAre(({ pid }) => !before.includes(pid));
   assert.equal((await get('web.test', '/plain')).text, 'web');
 });
 
@@ -282,10 +292,30 @@ test('a new release gets the requests without one that fails, and WebSockets of 
   assert.equal((await get('web.test', '/plain')).text, 'newer');
 });
 
-test('without a router in the configuration, the routers end', async () => {
-  const pids = await routerPids();
+test('listeners come and go with the configuration, and connections of the others stay', async () => {
   await agent.end();
-  agent = await startAgent({ data: agent.data });
+  const [configFile, other] = [join(agent.data, 'davit.yaml'), await freePort()];
+  const write = (router: object | null) => {
+    writeFileSync(configFile, stringify({ listen: '127.0.0.1:0', router }));
+    agent.child.kill('SIGHUP');
+  };
+  const settings = config['router'] as { listeners: object[] };
+  write(settings);
+  agent = await startAgent({ configFile, data: agent.data });
+  await routersAreUpToDate();
+  const pids = await routerPids();
+  const echo = await connect('web.test', '/chat');
+  write({ ...settings, listeners: [...settings.listeners, { address: `127.0.0.1:${other}` }] });
+  const first = port;
+  port = other;
+  await until('the other port is open', isServed);
+  write(settings);
+  await until('the other port is closed', async () => !(await isServed()));
+  port = first;
+  await echo.says('still here');
+  assert.deepEqual(await routerPids(), pids);
+  write(null);
+  assert.equal(await echo.closed, 1012);
   await until('the routers have ended', () => !pids.some(isRunning));
   const listed = await agent.call('GET', '/api/v1/connections');
   assert.equal(listed.status, 503);
