@@ -15,7 +15,7 @@ interface UploadOptions {
 }
 
 /** What has to come in each while, in bytes: whoever sends less keeps a place that others need. */
-const leastBytes = 32_768;
+export const leastBytes = 32_768;
 /** What is left on the disk for others, in bytes. */
 const reserve = 64 * 2 ** 20;
 
@@ -56,17 +56,20 @@ async function* withoutStanding(source: Readable, patience: number): AsyncGenera
   const { promise: stillness, reject } = Promise.withResolvers<never>();
   stillness.catch(() => {});
   let came = 0;
+  // A disk that is slow is no fault of the sender.
+  let isWaiting = false;
   const watch = setInterval(() => {
-    const message = `the upload stood still for ${patience / 1_000} s`;
-    if (came < leastBytes) reject(new DavitError('invalid_request', message));
+    if (isWaiting && came < leastBytes) reject(stoodStill(patience));
     came = 0;
   }, patience);
   const chunks = source.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
+      isWaiting = true;
       const next = chunks.next();
       next.catch(() => {});
       const { done, value } = await Promise.race([next, stillness]);
+      isWaiting = false;
       if (done === true) return;
       came += value.length;
       yield value;
@@ -74,6 +77,11 @@ async function* withoutStanding(source: Readable, patience: number): AsyncGenera
   } finally {
     clearInterval(watch);
   }
+}
+
+/** An upload of which too little came for so many milliseconds. */
+export function stoodStill(patience: number): DavitError {
+  return new DavitError('invalid_request', `the upload stood still for ${patience / 1_000} s`);
 }
 
 async function requireSpace(folder: string, wanted: number): Promise<void> {

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import busboy from 'busboy';
 import type { Request, RequestHandler } from 'express';
 import type { Artifacts, ReceivedArtifact } from '../artifacts/artifacts.ts';
+import { leastBytes, stoodStill } from '../artifacts/upload.ts';
 import { archiveTypes, uploadQuery } from '../contract/artifacts.ts';
 import { servicePath } from '../contract/requests.ts';
 import { DavitError } from '../lib/errors.ts';
@@ -23,6 +24,8 @@ interface ArchiveForm {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
+/** Milliseconds in which something must come of a form, also of what stands around its file. */
+const formPatience = 30_000;
 /** How long what is left of a refused body is passed over, so that the answer can be read, in milliseconds. */
 const lingering = 10_000;
 
@@ -111,6 +114,7 @@ async function receiveForm(
   request.once('close', () => {
     if (!request.complete) form.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   });
+  const endWatch = watchBody(request, refused.reject);
   request.pipe(form);
   try {
     await Promise.race([ended, refused.promise]);
@@ -121,7 +125,20 @@ async function receiveForm(
     // What came in before the rest was refused is of no use.
     received.then((taken) => taken?.release()).catch(() => {});
     throw error;
+  } finally {
+    endWatch();
   }
+}
+
+/** Refuses a body that drips, whatever part of it that is. */
+function watchBody(request: Request, refuse: (error: DavitError) => void): () => void {
+  const { socket } = request;
+  let before = socket.bytesRead;
+  const timer = setInterval(() => {
+    if (!request.complete && socket.bytesRead - before < leastBytes) refuse(stoodStill(formPatience));
+    before = socket.bytesRead;
+  }, formPatience);
+  return () => clearInterval(timer);
 }
 
 function openForm(request: Request, bodyLimit: number) {
