@@ -1,6 +1,7 @@
 import { milliseconds } from '../lib/units.ts';
 import { stayingInstances } from '../services/service.ts';
 import { type Attempt, type CourseParts, note } from './course.ts';
+import { emptyFirst } from './places.ts';
 import { startAt } from './starts.ts';
 import { stopDrained } from './stop_instances.ts';
 
@@ -16,7 +17,7 @@ export class InPlace {
 
   async run(): Promise<void> {
     const { service: id, under_way, steering, target } = this.#attempt;
-    const numbers = stayingInstances(this.#parts.registry.get(id)).map(({ number }) => number);
+    const numbers = emptyFirst(stayingInstances(this.#parts.registry.get(id)));
     for (const number of numbers) {
       const { places } = this.#attempt.under_way;
       if (places.length >= under_way.instances) break;

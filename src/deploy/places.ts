@@ -16,6 +16,12 @@ export function oldInstances(service: Service, { places }: Places): readonly Ins
   );
 }
 
+/** Those where nothing runs come first: to take such a place costs nothing. */
+export function emptyFirst(instances: readonly Instance[]): readonly number[] {
+  const isTaken = ({ process }: Instance) => Number(process !== null);
+  return instances.toSorted((one, other) => isTaken(one) - isTaken(other)).map(({ number }) => number);
+}
+
 /** The places of what ran before, or should have, where nothing runs. */
 export function oldPlaces(service: Service, { places }: Places): readonly Instance[] {
   return stayingInstances(service).filter(

@@ -1,8 +1,8 @@
 import { milliseconds } from '../lib/units.ts';
 import type { Instance } from '../services/instance.ts';
-import type { UnderWay } from '../services/service.ts';
+import { stayingInstances, type UnderWay } from '../services/service.ts';
 import { Abandonment, type Attempt, type CourseParts, note } from './course.ts';
-import { newInstances, oldInstances, oldPlaces } from './places.ts';
+import { emptyFirst, newInstances, oldInstances, oldPlaces } from './places.ts';
 import { surgeOf } from './rollout_strategy.ts';
 import { stopDrained, stopWhere } from './stop_instances.ts';
 
@@ -24,13 +24,13 @@ export class Restoration {
 
   /** Old instances that still live take connections again, those that ended are started again, and the new ones end. */
   async run(): Promise<void> {
-    const { registry, traffic, reconciler } = this.#parts;
+    const { traffic, reconciler } = this.#parts;
     const { service: id, under_way } = this.#attempt;
     note(this.#parts, this.#attempt, { shares: null });
     if (under_way.before !== null && !this.#isAbandoned()) await this.#bringBack(under_way.before);
     await traffic.applied(id);
     await this.#endNew();
-    registry.fitPlaces(id, registry.wantedInstances(id));
+    this.#makePlaces();
     reconciler.look(id);
   }
 
@@ -46,7 +46,7 @@ export class Restoration {
     const old = oldInstances(registry.get(id), this.#attempt.under_way);
     if (typeof spec.port === 'number' || surgeOf(target.spec, under_way.instances) === 0) {
       const missing = numbers.filter((number) => !old.some((each) => each.number === number));
-      await this.#giveBack(this.#emptyFirst(missing), before);
+      await this.#giveBack(missing, before);
     } else {
       await this.#startBeside(numbers.length - old.length, before);
     }
@@ -67,7 +67,9 @@ export class Restoration {
     const { registry } = this.#parts;
     const { service: id, target } = this.#attempt;
     const timeout = milliseconds(target.spec.rollout.drain_timeout);
-    for (const number of numbers) {
+    for (const number of numbers) registry.makePlace(id, number);
+    const places = registry.get(id).instances.filter(({ number }) => numbers.includes(number));
+    for (const number of emptyFirst(places)) {
       if (this.#isAbandoned()) return;
       const { under_way } = this.#attempt;
       await stopDrained(this.#parts, id, { ...under_way, timeout }, (_, other) => other === number);
@@ -111,15 +113,23 @@ export class Restoration {
     const isLeft = (_: string, number: number) =>
       places.includes(number) && registry.instance(id, number).draining === null;
     await stopWhere(this.#parts, id, under_way, isLeft);
-    registry.removePlaces(id, places);
   }
 
-  /** Places where nothing runs come first: those of new instances that serve can wait. */
-  #emptyFirst(numbers: readonly number[]): readonly number[] {
-    const { instances } = this.#parts.registry.get(this.#attempt.service);
-    const isTaken = (number: number) =>
-      instances.some((each) => each.number === number && each.process !== null);
-    return numbers.toSorted((one, other) => Number(isTaken(one)) - Number(isTaken(other)));
+  /** As many places as there are to be; what should have run in those that were tried in vain waits for its start. */
+  #makePlaces(): void {
+    const { registry } = this.#parts;
+    const { service: id, under_way } = this.#attempt;
+    const tried = newInstances(registry.get(id), under_way).map(({ number }) => number);
+    const count = registry.wantedInstances(id);
+    const spare = stayingInstances(registry.get(id)).length - count;
+    registry.removePlaces(id, tried.toReversed().slice(0, Math.max(0, spare)));
+    const known = registry.get(id).instances.map(({ number }) => number);
+    registry.fitPlaces(id, count);
+    const { instances, wanted, current_release } = registry.get(id);
+    if (wanted !== 'running' || current_release === under_way.release || this.#isAbandoned()) return;
+    for (const { number, process } of instances)
+      if (process === null && (tried.includes(number) || !known.includes(number)))
+        registry.advance(id, number, 'waits', { retry_at: null });
   }
 
   #isAbandoned(): boolean {
