@@ -33,16 +33,16 @@ export function matchPath(raw: string): string | null {
 /** A segment decoded and without its parameters; null where servers disagree. */
 function segmentName(segment: string): string | null {
   const end = segment.indexOf(';');
-  const name = decoded(end === -1 ? segment : segment.slice(0, end));
-  // Java servers see `..` in `..;x`, others do not.
-  if (name === null || /[/\\\p{Cc}]/u.test(name) || /^\.\.?;/.test(name)) return null;
+  const bare = end === -1 ? segment : segment.slice(0, end);
+  const name = bare.includes('%') ? decoded(bare) : bare;
   return end !== -1 && (name === '.' || name === '..') ? null : name;
 }
 
+/** null where something comes out that may not be in a segment, or `..;x`, in which Java servers see `..`. */
 function decoded(text: string): string | null {
-  if (!text.includes('%')) return text;
   try {
-    return decodeURIComponent(text);
+    const name = decodeURIComponent(text);
+    return /[/\\\p{Cc}]|^\.\.?;/u.test(name) ? null : name;
   } catch {
     return null;
   }
