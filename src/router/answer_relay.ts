@@ -23,6 +23,8 @@ export class AnswerRelay {
   readonly #buffer: AnswerBuffer;
   readonly #isBodyless: boolean;
   readonly #onHead: (answer: PlainAnswer) => string;
+  /** How many bytes of interim answers have come. */
+  #interim = 0;
   /** What has come of a head that is not whole. */
   #partial: Buffer | null = null;
   #answer: PlainAnswer | null = null;
@@ -82,6 +84,8 @@ export class AnswerRelay {
       if (answer === 'incomplete') return this.#keep(bytes, start, length);
       if (answer.end > mostHead) return 'malformed';
       const isInterim = answer.status < 200;
+      if (isInterim) this.#interim += answer.end - start;
+      if (this.#interim > mostHead) return 'malformed';
       if (!isInterim || answer.status === earlyHints) this.#copyHead(bytes, start, answer);
       start = answer.end + lineEnd.length;
       if (!isInterim) {

@@ -37,6 +37,7 @@ export class FastPath {
   #unroutable = 0;
   #timer: NodeJS.Timeout | null = null;
   #looked_at = 0;
+  #wasLate = false;
 
   constructor({ director, open, ending, limits, isTrusted }: FastPathOptions) {
     this.#open = open;
@@ -76,10 +77,10 @@ export class FastPath {
   }
 
   #look(now: number): void {
-    // When this process was kept from running, what came meanwhile is yet to be read: nobody else was late.
-    const wasLate = now - this.#looked_at > 2 * tick;
+    // When this process was kept from running, what came meanwhile is yet to be read, and nobody else was late. But only once.
+    this.#wasLate = !this.#wasLate && now - this.#looked_at > 2 * tick;
     this.#looked_at = now;
-    if (wasLate) return;
+    if (this.#wasLate) return;
     for (const connection of this.#connections.keys()) {
       if (connection.deadline <= now) connection.onDeadline();
       else if (this.#parts.ending.is_ending && now - (connection.rests_since ?? now) >= lastRest)

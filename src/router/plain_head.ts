@@ -58,6 +58,7 @@ const meanings = new WordTable<Meaning>({
   'keep-alive': 'not_plain',
   'proxy-connection': 'not_plain',
   'proxy-authenticate': 'not_plain',
+  'proxy-authentication-info': 'not_plain',
   'proxy-authorization': 'not_plain',
   'http2-settings': 'not_plain',
 });

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect } from 'node:tls';
+import { makeCertificates } from '../cli/certificates.ts';
 import { until } from '../helpers/system.ts';
 import { FakeDirector } from './fake_director.ts';
 import { Paths } from './paths.ts';
@@ -603,4 +609,40 @@ test('a connection is listed with what was asked last on it', async (t) => {
   });
   assert.ok(Math.abs(Date.parse(last_activity_at ?? '') - Date.now()) < 60_000);
   assert.deepEqual([bytes_in, bytes_out], [get('/a?secret').length, answerWith('ok.').length]);
+});
+
+test('interim answers without end are a failure of the instance', async (t) => {
+  const { server, director, open } = await start(t);
+  server.answer((_request, { socket }) => {
+    const hints = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(1_000)}>\r\n\r\n`.repeat(50);
+    const pump = () => socket.writable && socket.write(hints, pump);
+    pump();
+    return undefined;
+  });
+  director.retries = { attempts: 0, budget_percent: 0 };
+  const client = await open();
+  client.write(get());
+  await client.take('HTTP/1.1 502 ');
+  assert.deepEqual(director.said, ['1 broken']);
+});
+
+test('connections by TLS are served by the fast path too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'davit-fast-path-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { cert: cert_file, key: key_file } = makeCertificates(folder).server;
+  const options = { listener: { tls: true }, certificates: [{ cert_file, key_file }] };
+  const { server, director, paths, port } = await start(t, options);
+  const body = 'x'.repeat(1_000_000);
+  server.answer(() => answerWith(body));
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  t.after(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  const client = new Wire(socket);
+  for (let round = 0; round < 3; round++) {
+    client.write(get());
+    assert.equal(await client.take(body), answerWith(body));
+  }
+  assert.deepEqual(paths.handed, []);
+  assert.equal(director.requests[0]?.is_tls, true);
+  assert.equal(server.wires.length, 1);
 });

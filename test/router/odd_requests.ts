@@ -134,6 +134,8 @@ const lines = [
   'Keep-Alive: timeout=5',
   'Proxy-Connection: keep-alive',
   'Proxy-Authorization: Basic x',
+  'Proxy-Authenticate: Basic',
+  'Proxy-Authentication-Info: x',
   'TE: trailers',
   'TE: gzip',
   'Trailer: X',

@@ -79,6 +79,7 @@ for (const [what, line] of [
   ['trailers', 'Trailer: X'],
   ['Keep-Alive', 'Keep-Alive: timeout=5'],
   ['a header about the connection to a proxy', 'Proxy-Connection: keep-alive'],
+  ['a word about the authentication at a proxy', 'Proxy-Authentication-Info: x'],
   ['settings of HTTP/2', 'HTTP2-Settings: AAMAAABkAAQAAP__'],
   ['another option of the connection', 'Connection: upgrade'],
   ['several options of the connection', 'Connection: keep-alive, X-Secret'],
