@@ -51,15 +51,16 @@ export class Selection {
   kept<C extends Candidate>(pool: readonly C[], facts: RequestFacts): C | null {
     if (this.#policy.affinity === null) return null;
     const id = this.#cookies === null ? this.#remembered(facts) : this.#cookies.instanceOf(facts);
-    return id === null ? null : (pool.find((candidate) => candidate.id === id) ?? null);
+    return id === null ? null : (this.#suited(pool, facts).find((candidate) => candidate.id === id) ?? null);
   }
 
   /** One of the pool for a client that is kept with none. */
   choose<C extends Candidate>(pool: readonly C[], facts: RequestFacts): C | null {
     const key = this.clientKey(facts);
-    const release = this.chooseRelease(pool, key);
+    const suited = this.#suited(pool, facts);
+    const release = this.#chooseRelease(suited, key);
     const ofRelease =
-      release === anyRelease ? pool : pool.filter((candidate) => candidate.release === release);
+      release === anyRelease ? suited : suited.filter((candidate) => candidate.release === release);
     if (key === null)
       return strategies[this.#policy.strategy].choose(ofRelease, facts, this.#stateOf(release));
     const chosen = nearest(ofRelease, key);
@@ -81,8 +82,12 @@ export class Selection {
     return this.#cookies?.headerFor(id, is_tls) ?? null;
   }
 
+  #suited<C extends Candidate>(pool: readonly C[], facts: RequestFacts): readonly C[] {
+    return strategies[this.#policy.strategy].suited?.(pool, facts) ?? pool;
+  }
+
   /** By the shares of those releases that have an instance in the pool; 0: any. */
-  chooseRelease(pool: readonly Candidate[], key: number | null): number {
+  #chooseRelease(pool: readonly Candidate[], key: number | null): number {
     const { shares } = this.#policy;
     if (shares === null) return anyRelease;
     const present = new Set(pool.map(({ release }) => release));

@@ -205,6 +205,27 @@ test('with another key or another name, cookies lead nowhere any more', () => {
   assert.equal(selection.kept(pool(1), factsOf(ask)), null);
 });
 
+const tagged = both.map((each) => ({
+  ...each,
+  tags: new Set([`release:${each.release}`, `instance:${each.number}`]),
+}));
+const asking = (tags: string) => ({ headers: { 'x-davit-tag': tags } });
+
+test('a request that asks for a release by its tag gets it, whatever the shares', () => {
+  const selection = selectionOf({ routing: { strategy: 'tag_match' }, shares }, tagged);
+  for (let turn = 0; turn < 50; turn++) {
+    assert.equal(place(selection, tagged, asking('release:2'))?.release, 2);
+    assert.equal(place(selection, tagged, asking('release:1,instance:3'))?.id, 'i-3');
+    assert.equal(place(selection, tagged, asking('release:3')), null);
+  }
+});
+
+test('a client that asks for a tag is not kept with an instance that does not have it', () => {
+  const selection = selectionOf({ routing: { strategy: 'tag_match', affinity: { by: 'address' } } }, tagged);
+  for (const number of [1, 2, 3, 4])
+    assert.equal(place(selection, tagged, asking(`instance:${number}`))?.number, number);
+});
+
 test('what a service is set to holds from the next request on', () => {
   const from = pool(9);
   const hashed = (source: string) => ({ routing: { strategy: 'consistent_hash', hash_by: { source } } });

@@ -27,6 +27,8 @@ export interface StrategyState {
 
 /** A way to choose among instances. */
 export interface Strategy {
+  /** Those that suit the request at all, of whatever release they are; where this is left out, all do. */
+  suited?<C extends Candidate>(pool: readonly C[], facts: RequestFacts): readonly C[];
   /**
    * One of those that may take the request, which are in the order of their numbers and ids; null: none suits. It does nothing but
    * choose, and note in `state` what the next choice needs.
