@@ -12,6 +12,7 @@ export interface LoadSize {
 export class Load {
   readonly http: HttpClients;
   readonly webSockets: WebSocketClients;
+  #stopped: Promise<unknown> | null = null;
 
   /** @param broken as of `HttpClients` */
   constructor({ port }: Stage, { httpClients, webSockets }: LoadSize, broken: string) {
@@ -27,9 +28,10 @@ export class Load {
     );
   }
 
+  /** Ends all clients in order. Once is enough. */
   async stop(): Promise<void> {
-    await this.http.stop();
-    await this.webSockets.stop();
+    this.#stopped ??= Promise.all([this.http.stop(), this.webSockets.stop()]);
+    await this.#stopped;
   }
 
   /** What was done, for whoever runs it by hand. */

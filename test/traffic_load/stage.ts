@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InstanceStatus } from '../../src/contract/answers.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { freePort } from '../helpers/free_port.ts';
 import { fixture } from '../helpers/processes.ts';
 import { isRunning, processesWith } from '../helpers/system.ts';
 import { listens, processesWhere } from './proc.ts';
@@ -20,6 +20,7 @@ export class Stage {
   readonly port: number;
   readonly #data: string;
   #agent: RunningAgent;
+  #closed: Promise<number[]> | null = null;
 
   private constructor(port: number, data: string, agent: RunningAgent) {
     this.port = port;
@@ -85,8 +86,13 @@ export class Stage {
     this.#agent = await startOn(this.#data, this.port);
   }
 
-  /** Ends all there is, and kills what is left. Resolves with the processes that had to be killed. */
-  async close(): Promise<number[]> {
+  /** Ends all there is, and kills what is left. Resolves with the processes that had to be killed. Once is enough. */
+  close(): Promise<number[]> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<number[]> {
     await this.#agent.call('DELETE', `/api/v1/services/${service}`);
     await this.#agent.end();
     // They outlive the agent, as all that it runs does.
@@ -108,12 +114,4 @@ function startOn(data: string, port: number): Promise<RunningAgent> {
   const limits = { connections_per_address: 100_000 };
   const listeners = [{ address: `127.0.0.1:${port}` }];
   return startAgent({ data, config: { router: { listeners, processes: routers, limits } } });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -76,7 +76,6 @@ export class WebSocketClients {
 
   /** Closes all of them from this side, in order. */
   async stop(): Promise<void> {
-    await until('every WebSocket client is connected', () => this.#clients.every(({ isOpen }) => isOpen));
     for (const client of this.#clients) client.stop();
     await until('every WebSocket client has ended', () => this.#clients.every(({ isOver }) => isOver));
   }
@@ -118,7 +117,11 @@ class Client {
   stop(): void {
     this.#isEnding = true;
     clearTimeout(this.#timer);
-    this.#socket.close(going);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(going);
+    else if (this.#socket.readyState !== WebSocket.CLOSING) {
+      this.isOver = true;
+      this.#socket.terminate();
+    }
   }
 
   #connect(): WebSocket {
@@ -162,24 +165,20 @@ class Client {
 
   #closed(code: number, reason: string): void {
     clearTimeout(this.#timer);
-    if (this.#isEnding) {
-      this.isOver = true;
-      if (code !== going && code !== serviceRestart)
-        this.#fail(`ended by the client, and closed with ${code}`);
-      return;
-    }
-    const isOwn = this.#isReopening && code === going;
+    if (this.isOver) return;
+    const isOwn = code === going && (this.#isReopening || this.#isEnding);
     this.#isReopening = false;
+    this.isOver = this.#isEnding;
     if (code === serviceRestart) this.returns += 1;
-    else if (isOwn) this.#why = '';
-    else this.#fail(`closed with ${code} ${reason} ${this.#why}`.trim());
+    else if (!isOwn) this.#fail(`closed with ${code} ${reason} ${this.#why}`.trim());
     this.#why = '';
-    const comeBack = () => {
-      this.#socket = this.#connect();
-    };
     // Who cannot get in at all does not try without a pause.
-    if (code === serviceRestart || isOwn) comeBack();
-    else setTimeout(comeBack, 100);
+    if (code === serviceRestart || isOwn) this.#comeBack();
+    else setTimeout(() => this.#comeBack(), 100);
+  }
+
+  #comeBack(): void {
+    if (!this.isOver) this.#socket = this.#connect();
   }
 
   #fail(why: string): void {
