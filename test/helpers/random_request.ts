@@ -94,7 +94,7 @@ export class RandomRequests {
       if (place === 'query' && (required || this.#random() < 0.4)) query.set(name, value);
     }
     if (this.#random() < 0.03) query.set('unknown', '1');
-    const schema = operation.requestBody?.content['application/json'].schema;
+    const schema = operation.requestBody?.content['application/json']?.schema;
     return {
       operationId: operation.operationId,
       method: method.toUpperCase(),
