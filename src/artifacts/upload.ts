@@ -53,23 +53,22 @@ export async function writeUpload(
 
 /** What comes, as long as enough of it does. The source is not closed: who sends it is still to be answered. */
 async function* withoutStanding(source: Readable, patience: number): AsyncGenerator<Buffer> {
-  const { promise: stillness, reject } = Promise.withResolvers<never>();
-  stillness.catch(() => {});
   let came = 0;
-  // A disk that is slow is no fault of the sender.
-  let isWaiting = false;
+  // Null while nothing is waited for: a disk that is slow is no fault of the sender.
+  let giveUp: ((error: DavitError) => void) | null = null;
   const watch = setInterval(() => {
-    if (isWaiting && came < leastBytes) reject(stoodStill(patience));
+    if (came < leastBytes) giveUp?.(stoodStill(patience));
     came = 0;
   }, patience);
   const chunks = source.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
-      isWaiting = true;
-      const next = chunks.next();
-      next.catch(() => {});
-      const { done, value } = await Promise.race([next, stillness]);
-      isWaiting = false;
+      // A promise of its own for each: what is raced against one that lasts stays in memory with it.
+      const { done, value } = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+        giveUp = reject;
+        chunks.next().then(resolve, reject);
+      });
+      giveUp = null;
       if (done === true) return;
       came += value.length;
       yield value;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { serviceId, time } from './scalars.ts';
 
 /** The SHA-256 of an upload, by which it is known. */
-export const sha256 = z
+const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256: 64 digits of 0-9 and a-f')
   .meta({ examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'] });

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { UploadStore } from '../../src/artifacts/upload_store.ts';
 
 const any = { sha256: null, expected: null };
@@ -35,6 +37,23 @@ test('what comes is kept under its SHA-256, for its owner alone', async () => {
     (await store.list('kept')).map(({ size }) => size),
     [500_000],
   );
+});
+
+test('what has been written is not kept in memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const store = new UploadStore({ directory, limit: () => 1e9 });
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  let held = Number.NaN;
+  const chunks = async function* () {
+    for (let count = 0; count < 100; count++) yield Buffer.alloc(1_000_000);
+    collect();
+    held = process.memoryUsage().arrayBuffers - before;
+  };
+  const { size } = await store.receive('large', Readable.from(chunks(), { highWaterMark: 1 }), any);
+  assert.equal(size, 100_000_000);
+  assert.ok(held < 20_000_000, `${held} bytes`);
 });
 
 test('what stands still, or drips, is broken off, and its place is free again', async () => {
