@@ -41,13 +41,18 @@ export class RuleIndex<R extends Matching> {
   #keyOf(host: string): string {
     if (this.#hosts.has(host)) return host;
     if (this.#suffixes.size === 0) return '';
-    for (let dot = host.indexOf('.', 1); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+    // A client may send a host of thousands of dots.
+    const first = Math.max(1, host.length - longestSuffix);
+    for (let dot = host.indexOf('.', first); dot !== -1; dot = host.indexOf('.', dot + 1)) {
       const suffix = host.slice(dot);
       if (this.#suffixes.has(suffix)) return suffix;
     }
     return '';
   }
 }
+
+/** The contract lets no rule name a longer one. */
+const longestSuffix = 253;
 
 /** @param key a host, or a suffix that begins with a dot */
 function mayFitHost(hosts: readonly string[], key: string): boolean {

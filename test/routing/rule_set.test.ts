@@ -117,6 +117,14 @@ test('a rule that cannot be understood is refused by its name', () => {
   );
 });
 
+test('a host of thousands of dots costs little, and a rule for what it ends in still fits', () => {
+  const set = RuleSet.compile([rule('deny', { hosts: ['*.a.org'] }), rule('all')]);
+  const host = `${'.'.repeat(1_000_000)}a.org`;
+  assert.equal(set.find(factsOf({ host }))?.id, 'deny');
+  assert.equal(set.find(factsOf({ host: `x${host}` }))?.id, 'deny');
+  assert.equal(set.find(factsOf({ host: `${host}.` }))?.id, 'all');
+});
+
 test('hosts and paths that no rule names do not make it grow', () => {
   const set = RuleSet.compile([rule('a', { hosts: ['a.org'], path_prefix: '/a' }), rule('all')]);
   const lists = new Set<unknown>();
