@@ -27,7 +27,7 @@ const sessionLimits = {
   maxConcurrentStreams: 128,
   maxHeaderListPairs: 256,
   /** In megabytes, of all that the library holds for it. */
-  maxSessionMemory: 10,
+  maxSessionMemory: 16,
   maxSessionInvalidFrames: 100,
   maxSessionRejectedStreams: 100,
   maxOutstandingPings: 10,
@@ -36,6 +36,10 @@ const sessionLimits = {
   streamResetBurst: 200,
   streamResetRate: 20,
 } as const;
+
+/** How much a client may send of one body, and of all on a connection, before it is taken; in bytes. */
+const streamWindow = 131_072;
+const connectionWindow = 4 * streamWindow;
 
 /** Serves HTTP/2 on connections that others have accepted. */
 export class Http2 implements HttpVersion {
@@ -54,7 +58,12 @@ export class Http2 implements HttpVersion {
     const { maxConcurrentStreams, ...options } = sessionLimits;
     const session = performServerHandshake(connection.socket, {
       ...options,
-      settings: { maxConcurrentStreams, enableConnectProtocol: true, maxHeaderListSize: limits.header_size },
+      settings: {
+        maxConcurrentStreams,
+        enableConnectProtocol: true,
+        maxHeaderListSize: limits.header_size,
+        initialWindowSize: streamWindow,
+      },
       // An instance may say twice what should be said once: the client gets it as over HTTP/1.
       strictSingleValueFields: false,
     });
@@ -71,6 +80,8 @@ export class Http2 implements HttpVersion {
         leave();
         this.#sessions.delete(known);
       });
+    // With that of a single body, one that an instance does not take would hold up all others.
+    session.setLocalWindowSize(connectionWindow);
     session.setTimeout(limits.header_timeout);
     if (ending.is_ending) session.close();
   }

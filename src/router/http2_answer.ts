@@ -17,11 +17,8 @@ export class Http2Answer implements Answer {
   constructor(stream: ServerHttp2Stream, timeout: number) {
     this.#stream = stream;
     this.#timeout = timeout;
-    stream.once('close', () => {
-      if (this.#state === 'ended') return;
-      this.#state = 'ended';
-      this.#gone.abort();
-    });
+    // A stream that the client resets without an error closes only once its body is read.
+    stream.once('aborted', () => this.#lose()).once('close', () => this.#lose());
     // What fails on the way to the client ends in its close.
     stream.on('error', () => {});
     stream.on('timeout', () => stream.close(NGHTTP2_CANCEL));
@@ -89,6 +86,12 @@ export class Http2Answer implements Answer {
   breakOff(): void {
     this.#state = 'ended';
     this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  #lose(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#gone.abort();
   }
 
   #sendTrailers(): void {

@@ -212,6 +212,20 @@ test('a request that is reset ends at the instance', async (t) => {
   assert.deepEqual(service.facts, [{ instance: 1, fact: 'end' }]);
 });
 
+test('a request whose body the instance does not read ends there too, by whatever code it is reset', async (t) => {
+  for (const code of [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL]) {
+    const deaf = await openRawBackend(t, (socket) => socket.pause());
+    const { port, service } = await openTlsFront(t, [deaf]);
+    const session = await openSession(t, port);
+    const stream = session.request({ ':path': '/', ':authority': 'a', ':method': 'POST' });
+    stream.on('error', () => {}).write(Buffer.alloc(9_000_000));
+    await until(() => service.open_leases === 1);
+    stream.close(code);
+    await until(() => service.open_leases === 0);
+    assert.deepEqual(service.facts, [{ instance: 1, fact: 'end' }]);
+  }
+});
+
 test('an answer that the instance breaks off is reset for the client', async (t) => {
   const broken = await openRawBackend(t, (socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello'));
@@ -234,6 +248,88 @@ test('an instance that answers before it has the whole body is heard', async (t)
   const { headers, text: body } = await answerTo(stream);
   assert.deepEqual([headers[':status'], body], [413, 'no!']);
   await until(() => service.open_leases === 0);
+});
+
+test('a client that waits to be told to go on is told when an instance is there', async (t) => {
+  const backend = await openBackend(t, async (request, response) => response.end(await bodyOf(request)));
+  const { port } = await openTlsFront(t, [backend.port]);
+  const session = await openSession(t, port);
+  const headers = { ':path': '/', ':authority': 'a', ':method': 'POST', expect: '100-continue' };
+  const stream = session.request(headers);
+  const answer = answerTo(stream);
+  await once(stream, 'continue');
+  stream.end('hello');
+  assert.equal((await answer).text, 'hello');
+});
+
+test('large bodies go both ways, and one that nobody takes does not hold up the others', async (t) => {
+  const size = 20_000_000;
+  const backend = await openBackend(t, async (request, response) => {
+    // Nothing is read of it, and nothing answered.
+    if (request.url === '/stuck') return;
+    let got = 0;
+    for await (const part of request) got += (part as Buffer).length;
+    response.setHeader('X-Got', got);
+    response.end(Buffer.alloc(size));
+  });
+  const { port, service } = await openTlsFront(t, [backend.port]);
+  const session = await openSession(t, port, { maxSessionMemory: 1_000 });
+  session.setLocalWindowSize(1_000_000);
+  const stuck = session.request({ ':path': '/stuck', ':authority': 'a', ':method': 'POST' });
+  stuck.on('error', () => {}).write(Buffer.alloc(size));
+  const unread = session.request({ ':path': '/', ':authority': 'a' });
+  await once(unread, 'response');
+  const stream = session.request({ ':path': '/', ':authority': 'a', ':method': 'POST' });
+  stream.end(Buffer.alloc(size));
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  assert.equal(Number(headers['x-got']), size);
+  let got = 0;
+  for await (const part of stream) got += (part as Buffer).length;
+  assert.equal(got, size);
+  unread.close(constants.NGHTTP2_CANCEL);
+  stuck.close(constants.NGHTTP2_CANCEL);
+  await until(() => service.open_leases === 0);
+});
+
+test('an answer that the client does not read is reset after a while', async (t) => {
+  const backend = await openBackend(t, (_request, response) => response.end(Buffer.alloc(5_000_000)));
+  const { port, service } = await openTlsFront(t, [backend.port], { body_timeout: 300 });
+  const session = await openSession(t, port);
+  const stream = session.request({ ':path': '/', ':authority': 'a' });
+  stream.on('error', () => {});
+  await once(stream, 'response');
+  await once(stream, 'close');
+  assert.equal(stream.rstCode, constants.NGHTTP2_CANCEL);
+  await until(() => service.open_leases === 0);
+});
+
+test('a connection with a WebSocket on it is not closed because nothing else is asked', async (t) => {
+  const opened = Promise.withResolvers<{ end(text: string): void }>();
+  const upgrades = {
+    take: () => {},
+    takeStream: (stream: { respond(headers: OutgoingHttpHeaders): void; end(text: string): void }) => {
+      stream.respond({ ':status': 200 });
+      opened.resolve(stream);
+    },
+  };
+  const { port } = await openTlsFront(t, [], { idle_timeout: 100 }, { upgrades });
+  const session = await openSession(t, port);
+  await once(session, 'remoteSettings');
+  const headers = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'https',
+    ':path': '/',
+    ':authority': 'a',
+  };
+  const answer = answerTo(session.request(headers, { endStream: false }));
+  const stream = await opened.promise;
+  // A connection that was made later and rests is closed meanwhile.
+  const other = await openSession(t, port);
+  await send(other, { ':path': '/' });
+  await once(other, 'close');
+  stream.end('still here');
+  assert.equal((await answer).text, 'still here');
 });
 
 test('a WebSocket is asked for by extended CONNECT', async (t) => {
