@@ -64,7 +64,10 @@ export function deploy(service: Name, variant: Variant): Ask {
       if (!isMetFor(situation)) return { status: 422, after: model.withRelease(before, variant, 'failed') };
       if (variant.way === 'steady' || variant.way === 'stubborn')
         return { status: 200, after: model.deployed(before, variant) };
-      return { status: 422, after: model.deployFailed(before, variant) };
+      const running = runningNumbers(before);
+      if (running === null && variant.port === 'fixed') return null;
+      const strategy = model.strategyFor(variant, running ?? new Array(count(before)).fill(0));
+      return { status: 422, after: model.deployFailed(before, variant, strategy) };
     },
     send: (lane, situation) => {
       const spec = lane.specOf(service, variant);
@@ -94,9 +97,13 @@ function restart(service: Name): Ask {
 }
 
 function restartInstance([service, number]: [Name, number]): Ask {
-  const path = `/api/v1/services/${service}/instances/${number}/restart`;
+  const pathOf = (instance: number) => `/api/v1/services/${service}/instances/${instance}/restart`;
   return {
-    ...plain(`restart of instance ${number} of`, service, path, (before) => before),
+    ...plain(`restart of instance ${number} of`, service, '', (before) => before),
+    send: (lane, { seen }) => {
+      const numbers = (seen.services[service]?.instances ?? []).map(({ instance }) => instance);
+      return lane.ask('POST', pathOf(numbers[number - 1] ?? Math.max(0, ...numbers) + 1));
+    },
     effect: (before, { seen }) => {
       if (before === null || number > before.places.length) return { status: 404, after: before };
       if (!model.isGood(before) || !isMet(service, before, seen)) return null;
@@ -230,8 +237,18 @@ function plain(
   };
 }
 
-function count({ places }: Modelled): number {
-  return places.filter(({ state }) => state === 'live').length;
+function count(service: Modelled | null): number {
+  return liveOf(service).length;
+}
+
+/** Null: nobody knows. */
+function runningNumbers(service: Modelled | null): readonly number[] | null {
+  const numbers = liveOf(service).flatMap(({ number }) => number ?? []);
+  return numbers.length < count(service) ? null : numbers;
+}
+
+function liveOf(service: Modelled | null): readonly model.Place[] {
+  return service?.places.filter(({ state }) => state === 'live') ?? [];
 }
 
 /** A new service has nothing that could be taken away. */

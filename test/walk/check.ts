@@ -69,15 +69,35 @@ function serviceProblems(service: Modelled, { status, instances }: ShownService)
   const wrong = facts.filter(([, found, expected]) => found !== expected);
   return [
     ...wrong.map(([what, found, expected]) => `${what} is ${found}, not ${expected}`),
-    ...instances.flatMap((instance, at) => instanceProblems(service, places[at], instance)),
+    ...pairs(service, instances).flatMap(([place, instance]) => instanceProblems(service, place, instance)),
   ];
 }
 
-function instanceProblems(service: Modelled, place: Place | undefined, shown: InstanceStatus): string[] {
-  if (place === undefined) return [];
-  const { state, count } = place;
+/** Which instance is in which place: that with its number or, where any will do, one that may be there. */
+function pairs(
+  service: Modelled,
+  instances: readonly InstanceStatus[],
+): (readonly [Place, InstanceStatus])[] {
+  const left = [...instances];
+  const take = (at: number) => left.splice(at < 0 ? 0 : at, 1)[0];
+  const byNumber = service.places.toSorted(
+    (one, other) => Number(one.number === null) - Number(other.number === null),
+  );
+  return byNumber.flatMap((place) => {
+    const fits = (shown: InstanceStatus) =>
+      place.number === null
+        ? instanceProblems(service, place, shown).length === 0
+        : shown.instance === place.number;
+    const instance = take(left.findIndex(fits));
+    return instance === undefined ? [] : [[place, instance] as const];
+  });
+}
+
+function instanceProblems(service: Modelled, place: Place, shown: InstanceStatus): string[] {
+  const { state, count, number } = place;
   const subject = `instance ${shown.instance}`;
   const problems: string[] = [];
+  if (number !== null && shown.instance !== number) problems.push(`${subject} is there, not ${number}`);
   if (!shownAs[state].includes(shown.status))
     problems.push(`${subject} is ${shown.status}, not ${state}: ${shown.message}`);
   if (count !== null && shown.restarts !== count)
@@ -151,17 +171,18 @@ function leftovers(processes: readonly SeenProcess[]): string[] {
 
 /** What was not known, or could not be. */
 function learn(service: Modelled, { instances }: ShownService): Modelled {
-  const places = service.places.map((place, at) => {
-    const shown = instances[at];
-    return shown === undefined ? place : { ...place, count: shown.restarts, release: shown.release };
+  const places = pairs(service, instances).map(([place, { instance, restarts, release }]) => {
+    return { ...place, number: instance, count: restarts, release };
   });
-  return { ...service, places };
+  return { ...service, places: places.toSorted((one, other) => one.number - other.number) };
 }
 
 /** What the current release of a service is, in a word. */
 export function describe(service: Modelled | null): string {
   if (service === null) return 'absent';
   const { wanted, current, places } = service;
-  const states = places.map(({ state, count, recent }) => `${state} ${count ?? '?'}/${recent ?? '?'}`);
+  const states = places.map(
+    ({ number, state, count, recent }) => `${number ?? '?'} ${state} ${count ?? '?'}/${recent ?? '?'}`,
+  );
   return `${wanted}, release ${current}: ${states.join(', ')}; ${JSON.stringify(currentOf(service).variant)}`;
 }

@@ -1,7 +1,9 @@
 import type { Name, Variant } from './variants.ts';
 
-/** What is to become of one instance. `live`: it has a process; `due`: its restart is. */
+/** What is to become of one instance, which are in order of their numbers. `live`: it has a process; `due`: its restart is. */
 export interface Place {
+  /** Null: any. */
+  readonly number: number | null;
   readonly state: 'live' | 'pending' | 'due' | 'failed' | 'stopped';
   /** How often it was restarted, and how many of these restarts count for the limit; null: nobody knows. */
   readonly count: number | null;
@@ -64,9 +66,36 @@ export function deployed(before: Modelled | null, variant: Variant): Modelled {
   return allRun({ ...service, current: service.last, scale: null });
 }
 
-/** A deploy that fails leaves what there was, the processes started again. */
-export function deployFailed(before: Modelled | null, variant: Variant): Modelled {
+/** How a release replaces what runs of a service, of which these numbers run. */
+export function strategyFor({ rollout, port }: Variant, running: readonly number[]): Variant['rollout'] {
+  if (running.length === 0) return 'recreate';
+  if (port === 'auto') return rollout;
+  const takesPlaces = running.length > 1 && running.every((number, at) => number === at + 1);
+  return rollout === 'recreate' || !takesPlaces ? 'recreate' : 'in_place';
+}
+
+/** A deploy that fails leaves what there was; what ended for it was started again. */
+export function deployFailed(
+  before: Modelled | null,
+  variant: Variant,
+  strategy: Variant['rollout'],
+): Modelled {
   const service = withRelease(before, variant, 'failed');
+  if (strategy === 'recreate') return recreationFailed(service);
+  return strategy === 'in_place' ? placeTakenInVain(service) : service;
+}
+
+/** The first one was tried in a place where nothing ran or, if there was none, in that of the first that did. */
+function placeTakenInVain(service: Modelled): Modelled {
+  const { places } = service;
+  const free = places.findIndex(({ state }) => state !== 'live');
+  const at = Math.max(0, free);
+  const { number = null, release = null } = places[at] ?? {};
+  const place = free < 0 ? { ...runs(0), release } : waits;
+  return { ...service, places: places.with(at, { ...place, number }) };
+}
+
+function recreationFailed(service: Modelled): Modelled {
   const live = service.places.filter(({ state }) => state === 'live');
   const releases = new Set(live.map(({ release }) => release));
   // Where they were of several releases, all are of one of these then.
@@ -106,12 +135,15 @@ export function stopped(service: Modelled): Modelled {
 
 /** What does not run is started, those that run stay. */
 export function woken(service: Modelled): Modelled {
-  const places = service.places.map((place) => (place.state === 'live' ? place : waits));
+  const places = service.places.map((place) =>
+    place.state === 'live' ? place : { ...waits, number: place.number },
+  );
   return { ...service, wanted: 'running', places };
 }
 
 export function instanceRestarted(service: Modelled, number: number): Modelled {
-  return { ...service, wanted: 'running', places: service.places.with(number - 1, runs(service.current)) };
+  const place = { ...runs(service.current), number: service.places[number - 1]?.number ?? null };
+  return { ...service, wanted: 'running', places: service.places.with(number - 1, place) };
 }
 
 export function scaled(service: Modelled, count: number): Modelled {
@@ -180,7 +212,8 @@ export function loopedUntilFailed(service: Modelled, number: number): Modelled {
   const count = retry_after === null && place.recent !== null ? add(place.count, limit - place.recent) : null;
   const state = retry_after === null ? 'failed' : 'due';
   const recent = retry_after === null ? 0 : null;
-  return { ...service, places: service.places.with(number - 1, { state, count, recent, release: null }) };
+  const failed: Place = { number: place.number, state, count, recent, release: null };
+  return { ...service, places: service.places.with(number - 1, failed) };
 }
 
 /** The same, as far as it is known after something of which nobody knows how far it got. */
@@ -188,7 +221,13 @@ export function vague(service: Modelled | null): Modelled | null {
   if (service === null) return null;
   return {
     ...service,
-    places: service.places.map((place) => ({ ...place, count: null, recent: null, release: null })),
+    places: service.places.map((place) => ({
+      ...place,
+      number: null,
+      count: null,
+      recent: null,
+      release: null,
+    })),
   };
 }
 
@@ -209,11 +248,11 @@ export function settled(service: Modelled, isMet: boolean): Modelled {
   return { ...service, places };
 }
 
-const never: Place = { state: 'stopped', count: 0, recent: 0, release: null };
-const waits: Place = { state: 'pending', count: 0, recent: 0, release: null };
+const never: Place = { number: null, state: 'stopped', count: 0, recent: 0, release: null };
+const waits: Place = { number: null, state: 'pending', count: 0, recent: 0, release: null };
 
 function runs(release: number): Place {
-  return { state: 'live', count: 0, recent: 0, release };
+  return { number: null, state: 'live', count: 0, recent: 0, release };
 }
 
 function add(sum: number | null, more: number): number | null {

@@ -29,7 +29,10 @@ export interface Step {
 }
 
 const anyName = fc.constantFrom(...names);
+/** An instance, as the first, second or third of its service. */
 const anyNumber = fc.integer({ min: 1, max: 3 });
+/** Of an instance: new ones are there beside old ones. */
+const greatestNumber = 12;
 
 export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 40, arbitrary: anyAsk.map(alone) },
@@ -179,7 +182,7 @@ function exiting([service, number, code]: [Name, number, number]): Step {
 function unhealthy([service, number]: [Name, number]): Step {
   const mark = (situation: Situation, lane: Lane) => {
     const pid = pidOf(situation, service, number);
-    lane.mark(service, number, 'live', pid);
+    lane.mark(service, instanceOf(situation, service, number), 'live', pid);
     return pid;
   };
   const step = death(`${service}/${number} says that it is not alive`, service, number, false, mark);
@@ -256,7 +259,8 @@ function unready([service, number]: [Name, number]): Step {
       const can = before && hasReadiness(service, variantOf(before)) && isRunning(situation, service, number);
       return can ? [situation.world] : null;
     },
-    act: async (lane, situation) => lane.mark(service, number, 'ready', pidOf(situation, service, number)),
+    act: async (lane, situation) =>
+      lane.mark(service, instanceOf(situation, service, number), 'ready', pidOf(situation, service, number)),
   };
 }
 
@@ -267,7 +271,7 @@ function ready(service: Name): Step {
     unsure: [],
     outcomes: ({ world }) => (world[service] === null ? null : [world]),
     act: async (lane) => {
-      for (const number of [1, 2, 3, 4])
+      for (let number = 1; number <= greatestNumber; number++)
         for (const mark of ['ready', 'live'] as const) lane.unmark(service, number, mark);
     },
   };
@@ -287,11 +291,12 @@ function crashLoop([service, number]: [Name, number]): Step {
       return [{ ...situation.world, [service]: loopedUntilFailed(before, number) }];
     },
     act: async (lane, situation) => {
-      lane.mark(service, number, 'crash', '');
+      const instance = instanceOf(situation, service, number);
+      lane.mark(service, instance, 'crash', '');
       kill(pidOf(situation, service, number));
       const path = `/api/v1/services/${service}/instances`;
       await lane.agent.until('GET', path, ({ instances }) => instances[number - 1].status === 'failed');
-      lane.unmark(service, number, 'crash');
+      lane.unmark(service, instance, 'crash');
     },
   };
 }
@@ -417,12 +422,21 @@ function areRelated(one: Name, other: Name): boolean {
   return above(one).includes(other) || above(other).includes(one);
 }
 
-function programOf({ seen }: Situation, service: Name, number: number) {
+/** The program of the instance whose number is the first, second, … of those that a service has. */
+function programOf(situation: Situation, service: Name, number: number) {
+  const shown = shownOf(situation, service, number)?.instance;
   return (
-    seen.processes.find(
-      (each) => each.role === 'program' && each.service === service && each.number === number,
+    situation.seen.processes.find(
+      (each) => each.role === 'program' && each.service === service && each.number === shown,
     ) ?? null
   );
+}
+
+/** Only of what is there. */
+function instanceOf(situation: Situation, service: Name, number: number): number {
+  const shown = shownOf(situation, service, number);
+  assert.ok(shown, `${service} has no such instance`);
+  return shown.instance;
 }
 
 /** Whether it runs, and goes on when its program dies: of a halted tree nobody takes note of that until it is resumed. */

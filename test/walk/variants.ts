@@ -33,6 +33,7 @@ export interface Variant {
   readonly initial: '0s' | '10ms';
   readonly condition: Exclude<DependencyCondition, 'completed'> | null;
   readonly on_dependency_failure: 'wait' | 'stop' | 'restart' | 'ignore';
+  readonly rollout: 'recreate' | 'one_by_one' | 'all_beside' | 'in_place';
 }
 
 /** Of services that stay up. */
@@ -64,6 +65,7 @@ export const usual: Variant = {
   initial: '0s',
   condition: 'healthy',
   on_dependency_failure: 'restart',
+  rollout: 'recreate',
 };
 
 function variant(way: fc.Arbitrary<Way>): fc.Arbitrary<Variant> {
@@ -80,6 +82,7 @@ function variant(way: fc.Arbitrary<Way>): fc.Arbitrary<Variant> {
     initial: fc.constantFrom('0s', '10ms'),
     condition: fc.constantFrom<Variant['condition']>('started', 'healthy', 'log_ready', null),
     on_dependency_failure: fc.constantFrom('wait', 'stop', 'restart', 'ignore'),
+    rollout: fc.constantFrom<Variant['rollout']>('recreate', 'one_by_one', 'all_beside', 'in_place'),
   });
 }
 
@@ -109,6 +112,13 @@ export function dependencyOf(name: Name, { condition }: Variant) {
 
 const patience = '20s';
 
+const rollouts = {
+  recreate: { strategy: 'recreate' },
+  one_by_one: { strategy: 'rolling', max_surge: 1 },
+  all_beside: { strategy: 'rolling', max_surge: '100%' },
+  in_place: { strategy: 'rolling', max_surge: 0 },
+} as const;
+
 /** The whole spec, with every field that a variant before it may have set. */
 export function specOf({ home, name, variant, id, firstPort }: SpecOptions): SpecPatch {
   const { way, instances, min_uptime, probe, policy, limit, retry_after, initial } = variant;
@@ -121,7 +131,8 @@ export function specOf({ home, name, variant, id, firstPort }: SpecOptions): Spe
     env: { WALK_HOME: home },
     instances,
     port: variant.port === 'auto' ? 'auto' : firstPort,
-    min_uptime,
+    // On a busy machine it takes its time until it ends, and is not to be taken for one that stays up.
+    min_uptime: way === 'brief' ? patience : min_uptime,
     ready_log: probe !== 'readiness' || isDependedOn(name) ? '^ready$' : null,
     readiness: hasReadiness(name, variant) ? { ...probeOf('ready'), unhealthy_threshold: 2 } : null,
     // Long on a busy machine: nothing is to be found dead that is not.
@@ -140,7 +151,7 @@ export function specOf({ home, name, variant, id, firstPort }: SpecOptions): Spe
     >,
     on_dependency_failure: variant.on_dependency_failure,
     stop: { timeout: way === 'stubborn' ? '50ms' : '5s' },
-    rollout: { ready_timeout: way === 'deaf' ? '250ms' : patience },
+    rollout: { ...rollouts[variant.rollout], ready_timeout: way === 'deaf' ? '250ms' : patience },
   };
 }
 
