@@ -1,3 +1,4 @@
+import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import { stayingInstances } from '../services/service.ts';
 import { type Attempt, type CourseParts, note } from './course.ts';
@@ -35,6 +36,7 @@ export class InPlace {
     const timeout = milliseconds(target.spec.rollout.drain_timeout);
     await stopDrained(this.#parts, id, { ...under_way, timeout }, (_, other) => other === number);
     note(this.#parts, this.#attempt, { places: [...this.#attempt.under_way.places, number] });
+    failPoint('deploy.places_noted');
     await startAt(this.#parts, this.#attempt, [number]);
     await traffic.applied(id);
   }

@@ -41,6 +41,7 @@ export class Recreate implements Course {
     const { registry, supervisor } = this.#parts;
     const { service: id, under_way, steering } = this.#attempt;
     const { release, before, actor, cause } = under_way;
+    await this.#endLeft();
     const isFixed = typeof registry.spec(id).port === 'number';
     this.#makePlaces(registry.wantedInstances(id), isFixed);
     if (steering.cancelled.reason instanceof Abandonment) return;
@@ -55,6 +56,20 @@ export class Recreate implements Course {
     const order = { service: id, release: before.release, spec, actor, cause, trigger: 'deploy' } as const;
     // Their own failures are events; the answer tells of the deploy's.
     await Promise.allSettled(restored.map((number) => supervisor.start({ ...order, number })));
+  }
+
+  /** Ends what an agent that died has started, or was about to end. */
+  async #endLeft(): Promise<void> {
+    const { registry } = this.#parts;
+    const { service: id, under_way } = this.#attempt;
+    const { release, before } = under_way;
+    const isLeft = (instance_id: string, number: number) => {
+      const { state, process } = registry.instance(id, number);
+      return (
+        state === 'stopping' || (process?.release === release && !before?.instance_ids.includes(instance_id))
+      );
+    };
+    await stopWhere(this.#parts, id, under_way, isLeft);
   }
 
   /** The places where something ran before, or as many others. */

@@ -9,7 +9,6 @@ import type { Attempt, Course, CourseParts, Steering } from './course.ts';
 import { Interruption, note } from './course.ts';
 import { Recreate } from './recreate.ts';
 import { Rolling } from './rolling.ts';
-import { stopWhere } from './stop_instances.ts';
 
 /** What replacing one release by another took. */
 export interface Replacement {
@@ -20,7 +19,7 @@ export interface Replacement {
 }
 
 /** Which release is to run instead of what does, and who wants it. */
-export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed' | 'places' | 'shares'>;
+export type ReplacementOrder = Omit<UnderWay, 'before' | 'was_resumed' | 'places' | 'shares' | 'failure'>;
 
 /**
  * Replaces what runs of a service by a release and makes that the current one. Callers have checked that the new one can be
@@ -54,8 +53,8 @@ export async function replaceRelease(
 }
 
 /**
- * Brings a replacement to an end that an agent was in when it died, from wherever it got to. Where that happened twice,
- * what ran before is started instead, and this throws `internal`.
+ * Brings a replacement to an end that an agent was in when it died, from wherever it got to. One that had failed stays so,
+ * and this throws why. Where agents died in it twice, what ran before is started instead, and this throws `internal`.
  */
 export async function resumeReplacement(
   parts: CourseParts,
@@ -63,10 +62,14 @@ export async function resumeReplacement(
   found: UnderWay,
   steering: Steering,
 ): Promise<Replacement> {
-  if (isRestored(parts.registry.get(id), found)) return settleRestored(parts, id, found);
   const target = parts.registry.release(id, found.release);
   const attempt = { service: id, target, under_way: found, steering };
-  if (found.was_resumed) return giveUp(parts, attempt);
+  if (found.failure !== undefined)
+    return undo(parts, attempt, new DavitError(found.failure.code, found.failure.message));
+  if (found.was_resumed) {
+    const message = `release ${found.release} was given up: the agent died twice while it replaced what ran`;
+    return undo(parts, attempt, new DavitError('internal', message));
+  }
   note(parts, attempt, { was_resumed: true });
   return proceed(parts, attempt);
 }
@@ -93,6 +96,7 @@ async function proceed(parts: CourseParts, attempt: Attempt): Promise<Replacemen
     failPoint('deploy.settled');
     const scale = instances === target.spec.instances ? null : instances;
     registry.commit(id, { wanted: 'running', current_release: release, scale, under_way: null });
+    failPoint('deploy.committed');
     noteDeployment(parts, id, attempt.under_way, null);
     // Whoever is told that it is deployed finds it so.
     await parts.traffic.applied(id);
@@ -104,15 +108,26 @@ async function proceed(parts: CourseParts, attempt: Attempt): Promise<Replacemen
       note(parts, attempt, { was_resumed: false });
       throw error;
     }
-    settle(registry, id, target, errorMessage(error));
-    noteDeployment(parts, id, attempt.under_way, errorMessage(error));
-    await course.putBack();
-    registry.commit(id, { under_way: null });
-    await parts.traffic.applied(id);
-    if (!(error instanceof DavitError)) throw error;
-    const fields = { ...error.fields, restored: restoredOf(registry.get(id), attempt.under_way) };
-    throw new DavitError(error.code, error.message, { ...error, cause: error, fields });
+    return undo(parts, attempt, error);
   }
+}
+
+/** Puts back what ran before. Throws why that is so. */
+async function undo(parts: CourseParts, attempt: Attempt, error: unknown): Promise<never> {
+  const { registry } = parts;
+  const { service: id, target } = attempt;
+  const [code, message] = [error instanceof DavitError ? error.code : 'internal', errorMessage(error)];
+  note(parts, attempt, { failure: { code, message } });
+  failPoint('deploy.failed');
+  settle(registry, id, target, message);
+  noteDeployment(parts, id, attempt.under_way, message);
+  await courseOf(parts, attempt).putBack();
+  failPoint('deploy.put_back');
+  registry.commit(id, { under_way: null });
+  await parts.traffic.applied(id);
+  if (!(error instanceof DavitError)) throw error;
+  const fields = { ...error.fields, restored: restoredOf(registry.get(id), attempt.under_way) };
+  throw new DavitError(code, message, { ...error, cause: error, fields });
 }
 
 function courseOf(parts: CourseParts, attempt: Attempt): Course {
@@ -148,23 +163,6 @@ function noteDeployment(
   });
 }
 
-/** Whether the release has failed, and what ran before it has been started again. */
-function isRestored(service: Service, { release, before, strategy }: UnderWay): boolean {
-  if (strategy !== 'recreate' || before === null || before.release === release) return false;
-  const isBack = ({ process }: Service['instances'][number]) =>
-    process?.release === before.release && !before.instance_ids.includes(process.instance_id);
-  return service.instances.some(isBack);
-}
-
-function settleRestored(parts: CourseParts, id: string, under_way: UnderWay): never {
-  const { release } = under_way;
-  const { cause } = parts.registry.release(id, release);
-  parts.registry.commit(id, { under_way: null });
-  const message = cause ?? `release ${release} failed, and what ran before it runs again`;
-  noteDeployment(parts, id, under_way, message);
-  throw new DavitError('internal', message);
-}
-
 /** A release is settled by its first start; that it fails later does not make it a release that never ran. */
 function settle(
   registry: Registry,
@@ -174,24 +172,4 @@ function settle(
 ): void {
   if (outcome === 'succeeded') return;
   registry.settleRelease(id, release, cause === null ? 'succeeded' : 'failed', cause);
-}
-
-/** An agent died in this twice, so this may be why: it is not tried a third time. */
-async function giveUp(parts: CourseParts, attempt: Attempt): Promise<never> {
-  const { registry } = parts;
-  const { service: id, target, under_way } = attempt;
-  const { release, strategy, before } = under_way;
-  const message = `release ${release} was given up: the agent died twice while it replaced what ran`;
-  settle(registry, id, target, message);
-  noteDeployment(parts, id, under_way, message);
-  if (strategy === 'recreate') {
-    const isNew = (instance_id: string, number: number) =>
-      !before?.instance_ids.includes(instance_id) &&
-      registry.instance(id, number).process?.release === release;
-    await stopWhere(parts, id, under_way, isNew);
-  }
-  if (strategy !== 'recreate' || runningInstances(registry.get(id)).length === 0)
-    await courseOf(parts, attempt).putBack();
-  registry.commit(id, { under_way: null });
-  throw new DavitError('internal', message);
 }

@@ -1,3 +1,4 @@
+import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { Instance } from '../services/instance.ts';
 import { stayingInstances, type UnderWay } from '../services/service.ts';
@@ -28,6 +29,7 @@ export class Restoration {
     const { service: id, under_way } = this.#attempt;
     note(this.#parts, this.#attempt, { shares: null });
     if (under_way.before !== null && !this.#isAbandoned()) await this.#bringBack(under_way.before);
+    failPoint('deploy.brought_back');
     await traffic.applied(id);
     await this.#endNew();
     this.#makePlaces();

@@ -1,4 +1,5 @@
 import { errorMessage } from '../lib/errors.ts';
+import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Instance } from '../services/instance.ts';
@@ -51,6 +52,7 @@ export class Retirement {
     const { drain_timeout, drain_spread } = registry.specOf(id, number).rollout;
     const until = Date.now() + (traffic.isRouted(id) ? milliseconds(drain_timeout) : 0);
     this.#mark(id, number, { until, spread: milliseconds(drain_spread), is_leaving: true }, order);
+    failPoint('deploy.retiring');
     void this.#finish(id, number, order);
   }
 

@@ -1,3 +1,4 @@
+import { failPoint } from '../lib/fail_point.ts';
 import type { Instance } from '../services/instance.ts';
 import type { Service, Share } from '../services/service.ts';
 import { bake } from './baking.ts';
@@ -112,12 +113,14 @@ export class Rolling implements Course {
     steering.interrupted.throwIfAborted();
     const added = registry.addPlaces(id, count);
     note(this.#parts, this.#attempt, { places: [...this.#attempt.under_way.places, ...added] });
+    failPoint('deploy.places_noted');
     await startAt(this.#parts, this.#attempt, added);
     await traffic.applied(id);
   }
 
   async #share(shares: readonly Share[]): Promise<void> {
     note(this.#parts, this.#attempt, { shares });
+    failPoint('deploy.shared');
     await this.#parts.traffic.applied(this.#attempt.service);
   }
 

@@ -1,4 +1,5 @@
 import type { InstanceState, ServiceState, ServiceStatus } from '../contract/answers.ts';
+import type { ErrorCode } from '../contract/error_codes.ts';
 import type { Rollout } from '../contract/rollout.ts';
 import type { Spec } from '../contract/spec.ts';
 import { type Instance, isReady, pidOf } from './instance.ts';
@@ -37,6 +38,8 @@ export interface UnderWay {
   readonly cause: number | null;
   /** Whether an agent has taken it up after another one died in it: no third one tries. */
   readonly was_resumed: boolean;
+  /** Why what ran before is being put back; left out: that is not so. */
+  readonly failure?: { readonly code: ErrorCode; readonly message: string };
 }
 
 /** A service as the registry holds it and the store keeps it. */
