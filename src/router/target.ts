@@ -45,7 +45,10 @@ export interface TargetService {
   acquire(request: RoutedRequest, tried: ReadonlySet<string>): Lease | NoInstance;
   /** Whether a request that failed may be tried once more: takes it out of the budget when it may. */
   mayRetry(): boolean;
-  /** Resolves when an instance takes requests again (true), or `signal` ends the wait (false). */
+  /**
+   * Resolves when an instance takes requests again (true), or `signal` ends the wait (false). One that has refused a connection
+   * within the last second is not waited for: its process may have ended just now.
+   */
   available(signal: AbortSignal): Promise<boolean>;
 }
 
@@ -57,7 +60,10 @@ export interface Lease {
   readonly instance: TargetInstance;
   /** The `Set-Cookie` that keeps the client with the instance; null: none is to be set. */
   readonly cookie: string | null;
-  /** The head of the answer has come. At most once. @param duration since the request was sent, in milliseconds */
+  /**
+   * The head of the answer has come. At most once; with 101 it is a WebSocket connection from now on, whatever the version of HTTP.
+   * @param duration since the request was sent, in milliseconds
+   */
   answered(status: number, duration: number): void;
   /** There was no answer, or it broke off. At most once; not when the client went away. */
   failed(how: 'unreachable' | 'broken' | 'timed_out'): void;
@@ -79,6 +85,9 @@ export interface TargetInstance {
   readonly draining: { readonly until: number; readonly spread: number } | null;
   /** Calls back when a table first says that it drains, or no longer (null), until it is gone. */
   onDraining(listener: (draining: TargetInstance['draining']) => void): () => void;
-  /** Calls back once when no table names it any more: its pooled connections are of no use then. */
+  /**
+   * Calls back once when no table names it any more: its pooled connections are of no use then. Where that is so already, when
+   * its last lease ends.
+   */
   onGone(listener: () => void): void;
 }
