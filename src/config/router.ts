@@ -76,14 +76,19 @@ export const routerField = z
       .describe('How long a router that ends lets requests and connections finish.'),
     limits,
   })
-  .superRefine(({ listeners, certificates }, context) => {
+  .superRefine(({ listeners, certificates, trusted_proxies }, context) => {
     const complain = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
-    listeners.forEach(({ address, tls }, index) => {
+    listeners.forEach(({ address, tls, proxy_protocol }, index) => {
       if (listeners.findIndex((other) => other.address === address) !== index)
         complain(['listeners', index, 'address'], 'must not stand there twice');
       if (tls && certificates.length === 0)
         complain(['listeners', index, 'tls'], 'needs at least one of `certificates`');
+      if (proxy_protocol && trusted_proxies.length === 0)
+        complain(
+          ['listeners', index, 'proxy_protocol'],
+          'needs the proxies that may say it in `trusted_proxies`',
+        );
     });
   })
   .nullable()

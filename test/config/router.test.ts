@@ -30,6 +30,11 @@ for (const [what, config, place] of [
   ['an address twice', { listeners: [...listeners, ...listeners] }, 'listeners.1.address'],
   ['TLS without a certificate', { listeners: [{ ...listeners[0], tls: true }] }, 'listeners.0.tls'],
   [
+    'the PROXY protocol without a proxy',
+    { listeners: [{ ...listeners[0], proxy_protocol: true }] },
+    'listeners.0.proxy_protocol',
+  ],
+  [
     'a relative path',
     { listeners, certificates: [{ cert_file: 'x', key_file: file }] },
     'certificates.0.cert_file',
