@@ -43,6 +43,20 @@ export async function killRouter(stage: Stage, load: Load): Promise<void> {
   );
 }
 
+/** SIGTERM to one of the routers: it lets requests finish and tells WebSocket clients to come back, and another one takes its place. */
+export async function endRouter(stage: Stage, load: Load): Promise<void> {
+  const [ended = 0] = stage.routerPids();
+  await bothCarry(stage, load);
+  const { returns } = load.webSockets;
+  process.kill(ended, 'SIGTERM');
+  await untilGone(ended);
+  await load.webSockets.allEcho();
+  await load.http.versions();
+  await stage.routersAreUp();
+  load.assertNothingFailed();
+  assert.ok(load.webSockets.returns > returns);
+}
+
 /** SIGKILL to an instance: what was under way on it breaks, and nothing else does. */
 export async function killInstance(stage: Stage, load: Load): Promise<void> {
   await load.webSockets.reopen();

@@ -113,5 +113,6 @@ export class Stage {
 function startOn(data: string, port: number): Promise<RunningAgent> {
   const limits = { connections_per_address: 100_000 };
   const listeners = [{ address: `127.0.0.1:${port}` }];
-  return startAgent({ data, config: { router: { listeners, processes: routers, limits } } });
+  const router = { listeners, processes: routers, limits, drain_timeout: '5s' };
+  return startAgent({ data, config: { router } });
 }
