@@ -204,6 +204,28 @@ test('connections are listed with their bytes, and closed one by one or by what 
   assert.equal((await agent.call('DELETE', `/api/v1/connections/${chat.id}`)).status, 404);
 });
 
+test('a stream tells which connections open, change and close', async () => {
+  const end = new AbortController();
+  const headers = { authorization: `Bearer ${agent.key}` };
+  const path = '/api/v1/connections?follow=true&service=chat';
+  const response = await fetch(agent.url + path, { headers, signal: end.signal });
+  assert.equal(response.status, 200);
+  let seen = '';
+  const reading = (async () => {
+    for await (const chunk of response.body ?? []) seen += Buffer.from(chunk).toString();
+  })().catch(() => {});
+  const echo = await connect('web.test', '/chat');
+  await until('it is opened', () => /^event: opened$/m.test(seen));
+  await echo.says('hello');
+  await until('it has changed', () => /^event: changed$/m.test(seen));
+  echo.socket.close();
+  await until('it is closed', () => /^event: closed$/m.test(seen));
+  const [, data = ''] = /^event: closed\n.*\ndata: (.*)$/m.exec(seen) ?? [];
+  assert.equal(JSON.parse(data).service, 'chat');
+  end.abort();
+  await reading;
+});
+
 test('what goes through is counted by service and instance', async () => {
   await deploy('counted', { VERSION: 'counted' }, [{ hosts: ['counted.test'] }]);
   for (let count = 0; count < 10; count++) await get('counted.test', '/plain');
