@@ -75,7 +75,7 @@ export const routerInformation = z
     connections: z.int(),
     unroutable: z.int().describe('Requests that no rule fits, or for which there was no instance.'),
     refused: z.int().describe('Connections and requests beyond a limit.'),
-    problems: z.array(z.string()),
+    problems: z.array(z.string()).describe('Empty for a key that may not read every service.'),
   })
   .meta({ id: 'RouterInformation' });
 export type RouterInformation = z.infer<typeof routerInformation>;

@@ -94,7 +94,12 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
       return facts.service(path.id);
     },
 
-    routers: () => traffic.list(),
+    // What they tell may name services that not everybody may see.
+    routers: ({ principal }) => {
+      const found = traffic.list();
+      if (allows(principal, 'read', null)) return found;
+      return { ...found, routers: found.routers.map((router) => ({ ...router, problems: [] })) };
+    },
   } satisfies {
     list: Handler<Contract['listConnections']>;
     close: Handler<Contract['closeConnections']>;

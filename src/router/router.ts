@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { InstanceTraffic } from '../contract/connections.ts';
 import type { RoutingTable } from '../contract/routing_table.ts';
+import { errorMessage } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { AgentLink } from './agent_link.ts';
 import { FastPath } from './fast_path.ts';
@@ -87,8 +88,7 @@ export class Router {
 
   /** Opens what the table says that was kept, and looks for the agent. */
   start(): void {
-    const kept = this.#file.read();
-    if (kept !== null) this.#use(kept);
+    this.#useKept();
     this.#link.begin();
     this.#factsTimer = setInterval(() => {
       this.#announce();
@@ -119,6 +119,17 @@ export class Router {
   get #settings(): RoutingTable['settings'] {
     if (this.#table === null) throw new Error('nothing is served without a table');
     return this.#table.settings;
+  }
+
+  #useKept(): void {
+    const kept = this.#file.read();
+    if (kept === null) return;
+    try {
+      this.#use(kept);
+    } catch (error) {
+      // Another version may have kept it; the agent has one that fits.
+      this.#problems.tell(`the table that was kept cannot be gone by: ${errorMessage(error)}`);
+    }
   }
 
   /** Takes a table of the agent; one that is older than what it has is no use. */

@@ -139,9 +139,9 @@ export class RouterTraffic implements Traffic {
     const { configured, routers } = this.list();
     if (!configured) return [];
     if (routers.length === 0) return ['no router is connected; davit logs davit.router says more'];
-    return [
-      ...new Set(routers.flatMap(({ problems }) => problems.map((problem) => `the router: ${problem}`))),
-    ];
+    // What they tell may name services that not everybody may see.
+    const isWell = routers.every(({ problems }) => problems.length === 0);
+    return isWell ? [] : ['the router has problems; davit logs davit.router says which'];
   }
 
   #show(peer: RouterPeer): RouterInformation {

@@ -107,6 +107,20 @@ test('a table that is older than what it has does not count', async () => {
   await router.stop();
 });
 
+test('a table that was kept and cannot be gone by keeps no router from the one of the agent', async () => {
+  const port = await freePort();
+  using web = await instance('web');
+  using world = await worldWithRouter(port);
+  world.registry.updateInstance('web', 1, { port: web.port });
+  const table = { format: 1, epoch: 1, version: 1, settings: {}, services: [{}], rules: [] };
+  writeFileSync(join(world.directory, 'table.1.1.json'), JSON.stringify(table));
+  const { router, isReady, lines } = startRouter(world.directory);
+  await until('it is ready', isReady);
+  assert.match(lines[0]?.msg ?? '', /^the table that was kept cannot be gone by/);
+  assert.equal((await ask(port)).status, 200);
+  await router.stop();
+});
+
 test('a router that ends accepts nothing new, and lets what is under way finish', async () => {
   const port = await freePort();
   const { promise: hold, resolve: release } = Promise.withResolvers<void>();
