@@ -56,7 +56,7 @@ export class FastPath {
     };
   }
 
-  /** How many requests it has refused since it began, as there was no instance for them. */
+  /** How many requests it has refused since it began, as no rule fits them or there was no instance for them. */
   get unroutable(): number {
     return this.#unroutable;
   }

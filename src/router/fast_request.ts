@@ -4,7 +4,7 @@ import { answerPage, type PageText } from './answer_page.ts';
 import { AnswerRelay } from './answer_relay.ts';
 import type { Failure } from './attempt.ts';
 import { linesOf } from './field_lines.ts';
-import { failures, noInstance, retryAfter } from './full_path.ts';
+import { failures, noInstance, nothingHere, retryAfter } from './full_path.ts';
 import type { PlainAnswer } from './plain_answer.ts';
 import type { PlainHead } from './plain_head.ts';
 import type { PlainRequest } from './plain_origin.ts';
@@ -34,7 +34,7 @@ export interface FastParts {
   readonly director: Director;
   readonly pool: RawPool;
   readonly buffer: AnswerBuffer;
-  /** Told of each request for which there was no instance. */
+  /** Told of each request that no rule fits, or for which there was no instance. */
   readonly onUnroutable: () => void;
   /** How long a client may take to read some of its answer, in milliseconds. */
   readonly stall: () => number;
@@ -85,7 +85,7 @@ export class FastRequest implements RawUser {
   start(): void {
     const destination = this.#parts.director.direct(this.#request);
     if (destination.kind === 'answer') return void this.#give(destination);
-    if (destination.kind === 'nowhere') return void this.#leave();
+    if (destination.kind === 'nowhere') return void this.#refuseUnroutable(nothingHere);
     // What has to be encoded first is none of our business.
     if (destination.path !== null && !plainPath.test(destination.path)) return void this.#leave();
     this.#destination = destination;
@@ -229,8 +229,12 @@ export class FastRequest implements RawUser {
     // The full path knows how to wait.
     if (why === 'none_ready' && hold !== null) return void this.#leave();
     if (failed !== null) return void this.#refuse(failures[failed]);
+    this.#refuseUnroutable({ status: 503, message: noInstance[why], retry_after: retryAfter });
+  }
+
+  #refuseUnroutable(text: PageText): void {
     this.#parts.onUnroutable();
-    this.#refuse({ status: 503, message: noInstance[why], retry_after: retryAfter });
+    this.#refuse(text);
   }
 
   #leave(): void {

@@ -26,6 +26,7 @@ export const retryAfter = 2;
 /** Between two looks for an instance, where one was told of and then did not take the request; in milliseconds. */
 const lookAgain = 25;
 
+export const nothingHere: PageText = { status: 404, message: 'nothing is served here' };
 export const noInstance: Readonly<Record<NoInstance, string>> = {
   none_ready: 'the service takes no requests right now',
   all_full: 'the service has as many requests as it can take',
@@ -75,7 +76,7 @@ export class FullPath {
       return;
     }
     this.#options.onUnroutable();
-    refuse(exchange, { status: 404, message: 'nothing is served here' });
+    refuse(exchange, nothingHere);
   }
 
   /** Tries instance after instance until one has answered, or no more may be tried. */

@@ -516,7 +516,8 @@ test('without an instance there is 503, without a rule 404', async (t) => {
   assert.equal(paths.fast.unroutable, 1);
   client.write(get('/nowhere'));
   assert.match(await client.take('"not_found"}\n'), /^HTTP\/1.1 404 /);
-  assert.equal(paths.front.facts().unroutable, 1);
+  assert.equal(paths.fast.unroutable, 2);
+  assert.deepEqual(paths.handed, []);
 });
 
 test('a request that is held until an instance is there is held by the full path', async (t) => {
