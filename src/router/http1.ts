@@ -132,7 +132,9 @@ export class Http1 implements HttpVersion {
     known.requests += 1;
     known.last = request;
     if (known.requests > mostPipelined) return void request.socket.destroy();
-    known.turn = known.turn.then(() => this.#serve(known, request, response));
+    known.turn = known.turn
+      .then(() => this.#serve(known, request, response))
+      .catch(() => void request.socket.destroy());
   }
 
   async #serve(known: Http1Connection, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -60,7 +60,11 @@ export class Http1Answer implements Answer {
     const { request, response } = this.#options;
     const links = valuesOf(fields, 'link');
     if (this.has_begun || request.httpVersion === '1.0' || links.length === 0) return;
-    response.writeEarlyHints({ link: links });
+    try {
+      response.writeEarlyHints({ link: links });
+    } catch {
+      // What may not stand in a hint is no reason to do without the answer.
+    }
   }
 
   begin(status: number, reason: string, fields: readonly string[]): void {

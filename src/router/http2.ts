@@ -112,6 +112,8 @@ export class Http2 implements HttpVersion {
     const { limits } = this.#receiver;
     session.setTimeout(limits.idle_timeout);
     known.streams += 1;
+    // Whoever serves it learns of its end by its close.
+    stream.on('error', () => {});
     stream.once('close', () => {
       known.streams -= 1;
     });

@@ -19,8 +19,6 @@ export class Http2Answer implements Answer {
     this.#timeout = timeout;
     // A stream that the client resets without an error closes only once its body is read.
     stream.once('aborted', () => this.#lose()).once('close', () => this.#lose());
-    // What fails on the way to the client ends in its close.
-    stream.on('error', () => {});
     stream.on('timeout', () => stream.close(NGHTTP2_CANCEL));
     stream.once('wantTrailers', () => this.#sendTrailers());
   }
@@ -44,7 +42,11 @@ export class Http2Answer implements Answer {
 
   inform(status: number, fields: readonly string[]): void {
     if (this.has_begun || this.#stream.destroyed) return;
-    this.#stream.additionalHeaders({ ...headersOf(fields), ':status': status });
+    try {
+      this.#stream.additionalHeaders({ ...headersOf(fields), ':status': status });
+    } catch {
+      // What may not stand in an interim answer is no reason to do without the answer.
+    }
   }
 
   begin(status: number, _reason: string, fields: readonly string[]): void {
@@ -95,7 +97,12 @@ export class Http2Answer implements Answer {
   }
 
   #sendTrailers(): void {
-    this.#stream.sendTrailers(headersOf(this.#trailers));
+    try {
+      this.#stream.sendTrailers(headersOf(this.#trailers));
+    } catch {
+      // The client has gone meanwhile, or what the instance has sent may not stand there.
+      this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+    }
   }
 }
 

@@ -162,11 +162,8 @@ export class HttpFront implements Receiver {
 
   /** See `Receiver`. */
   serve(incoming: Incoming): void {
-    const { head, connection, answer } = incoming;
-    const origin = originOf(head.fields, connection, head.authority, this.#options.trusted.includes);
-    const exchange = { ...incoming, origin, view: viewOf(head, origin) };
-    this.#full_path.serve(exchange).catch((error: unknown) => {
-      answer.breakOff();
+    this.#serve(incoming).catch((error: unknown) => {
+      incoming.answer.breakOff();
       this.#options.onProblem(`A request could not be served: ${String(error)}`);
     });
   }
@@ -179,6 +176,12 @@ export class HttpFront implements Receiver {
   /** See `Receiver`. */
   upgradeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: ClientConnection): void {
     this.#options.upgrades.takeStream(stream, headers, connection);
+  }
+
+  async #serve(incoming: Incoming): Promise<void> {
+    const { head, connection } = incoming;
+    const origin = originOf(head.fields, connection, head.authority, this.#options.trusted.includes);
+    await this.#full_path.serve({ ...incoming, origin, view: viewOf(head, origin) });
   }
 
   #take(connection: ClientConnection, protocol: 'h2' | 'http/1.1'): void {

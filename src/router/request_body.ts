@@ -68,7 +68,8 @@ export class RequestBody {
         done(error);
       },
     });
-    return stream;
+    // Whoever has the stream learns of it; when nobody has it any more, it is no error.
+    return stream.on('error', () => {});
   }
 
   #begin(stream: Readable): Reading {

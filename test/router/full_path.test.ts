@@ -207,6 +207,17 @@ test('early hints reach the client before the answer', async (t) => {
   );
 });
 
+test('hints that are none do not cost the answer', async (t) => {
+  const odd = await openRawBackend(t, (socket) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 103 Early Hints\r\nLink: what?\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n');
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+  });
+  const { port } = await openFront(t, [odd]);
+  assert.equal((await send(t, port)).text, 'ok');
+});
+
 test('a client that waits to be told to go on is told when an instance is there, and not before', async (t) => {
   const backend = await openBackend(t, async (request, response) => response.end(await bodyOf(request)));
   const { port, service } = await openFront(t, [backend.port]);
@@ -479,6 +490,19 @@ test('a body that says that it is too large is refused without an instance, and 
   );
   assert.equal(chunked.statusCode, 413);
   assert.deepEqual(factsOf(service), ['1 end'], 'the instance has done nothing wrong');
+});
+
+test('a request that cannot be served at all ends its connection, is told, and no other one suffers', async (t) => {
+  const director = new FakeDirector(() => {
+    throw new Error('no table');
+  });
+  const { port, problems, open } = await openFront(t, [], settings(), { director });
+  for (const _ of [1, 2]) {
+    const client = await RawClient.open(t, port);
+    assert.equal(await client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n').closed(), '');
+  }
+  assert.equal(problems[0], 'A request could not be served: Error: no table');
+  await until(() => open.count === 0);
 });
 
 test('a service that holds requests lets them wait until an instance is there, as many as may', async (t) => {
