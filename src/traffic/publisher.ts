@@ -143,14 +143,13 @@ export class Publisher {
     if (this.#published === null) return;
     const { version } = this.#published;
     const { peers, expectedRouters } = this.#options;
-    const isThere = (peer: RouterPeer) =>
-      peer.applied?.epoch === this.#epoch && peer.applied.version >= version;
+    const isOfNow = (table: RouterPeer['applied']) =>
+      table?.epoch === this.#epoch && table.version >= version;
+    const isThere = ({ applied }: RouterPeer) => isOfNow(applied);
+    const isSettled = (peer: RouterPeer) => isThere(peer) || isOfNow(peer.refused) || this.#givenUp.has(peer);
     const isMet = () => {
       const connected = [...peers()];
-      return (
-        connected.length + this.#absent >= expectedRouters() &&
-        connected.every((peer) => isThere(peer) || this.#givenUp.has(peer))
-      );
+      return connected.length + this.#absent >= expectedRouters() && connected.every(isSettled);
     };
     const deadline = AbortSignal.timeout(patience);
     while (!isMet() && !deadline.aborted) await this.nextChange(deadline);

@@ -121,6 +121,16 @@ test('a router that does not answer is waited for once, and told as a problem', 
   assert.equal(world.problems.length, 1);
 });
 
+test('a router that refuses a table is not waited for, and why it does is told', async () => {
+  using world = new World();
+  world.add('web', { routes });
+  const router = await world.router({ silent: true });
+  const { epoch, version } = await router.table(() => true);
+  router.send({ type: 'refused', epoch, version, message: 'rule x: no' });
+  await world.traffic.applied('web');
+  assert.match(world.problems[0] ?? '', /it refuses it: rule x: no$/);
+});
+
 test('without a router, everything is applied and drained at once and nothing is routed', async () => {
   using world = new World();
   world.settings = null;

@@ -110,6 +110,12 @@ for (const [what, match] of Object.entries({
     );
   });
 
+test('a redirect with a placeholder that there is not is refused', () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is one of davit
+  const action = { type: 'redirect', to: 'https://example.org/${NOTHING}' };
+  assert.throws(() => requireRule(ruleOf('x', { action })), { code: 'invalid_request' });
+});
+
 test('a request to be tried is read as a router would read it', () => {
   const read = (given: object) => {
     const { header: _, ...request } = routedRequest(schema.parse(given));
