@@ -28,8 +28,8 @@ export interface Refusal {
 /** A request target as it may stand in a request line: no control characters, no space, no fragment. */
 const targetForm = /^[\x21\x22\x24-\x7e\x80-\xff]+$/;
 const absoluteForm = /^https?:\/\/([^/?#]*)([/?].*)?$/i;
-/** RFC 3986: a name or an IPv4 address, or an IPv6 address in brackets; then the port. No user. */
-const authorityForm = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::(\d{0,5}))?$/;
+/** A name, its final dot, or an IPv6 address in brackets; then the port. No user, and nothing that no host name has. */
+const authorityForm = /^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?$/;
 
 export const tooLarge: Refusal = { status: 431, message: 'the header of the request is too large' };
 export const noConnect: Refusal = { status: 405, message: 'CONNECT is not supported' };
