@@ -56,3 +56,18 @@ test('every pattern that does not compile is named, with what is wrong with it',
   assert.match(error?.message ?? '', /^ready_log in the service: is not a regular .*\(and 2 more\)$/);
   assert.match(error?.details[1]?.message ?? '', /RE2's syntax: .*unsupported Perl syntax/);
 });
+
+test('what routes ask for that cannot be understood is named, with its place', () => {
+  const error = checked({
+    port: 'auto',
+    routes: [
+      { hosts: ['a.test'] },
+      { path_regex: '(' },
+      { headers: { 'x-a': { regex: '[' } }, networks: ['10.0.0.0/8', '10.0.0.0/40'] },
+    ],
+  });
+  assert.deepEqual(
+    error?.details.map(({ path }) => path),
+    ['routes.1.path_regex', 'routes.2.headers.x-a.regex', 'routes.2.networks.1'],
+  );
+});
