@@ -219,6 +219,7 @@ export class FastConnection implements FastClient, OpenConnection {
     const origin = this.#origins.find(head);
     if (origin === null) return this.#handAway(bytes);
     this.#state = 'serving';
+    this.#active_at = performance.now();
     this.#pending = bytes.length === head.length ? null : bytes.subarray(head.length);
     this.#pieces = 0;
     this.#head = head;
