@@ -159,10 +159,9 @@ export class Artifacts {
   #noteChange(id: string): void {
     const service = this.#options.registry.find(id);
     if (service === null || this.#pointed.get(id) === service.current_release) return;
-    const isFirst = !this.#pointed.has(id);
     this.#pointed.set(id, service.current_release);
     // Most services have no artifact, and never had one.
-    if (isFirst && this.#releases(id).every(({ sha256 }) => sha256 === null)) return;
+    if (this.#options.registry.spec(id).artifact === null && !this.#folders.has(id)) return;
     this.#point(id);
     this.#prune(id);
   }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError, systemErrorCode } from '../lib/errors.ts';
@@ -43,6 +43,11 @@ export class ReleaseFolders {
   /** Where the files of an archive are for an account, once they have been unpacked. */
   directory(service: string, sha256: string, owner: Owner): string {
     return join(this.#options.root, service, folderName(sha256, owner));
+  }
+
+  /** Whether there is, or was, anything of a service. */
+  has(service: string): boolean {
+    return existsSync(join(this.#options.root, service));
   }
 
   /** Whether the files are there already. */
