@@ -3,7 +3,7 @@ import { serviceId } from './scalars.ts';
 import { pattern } from './text.ts';
 
 /** The form of a tag, such as `gpu`, `region:eu` or, of every instance, `release:8` and `instance:2`. */
-export const tag = z
+const tag = z
   .string()
   .regex(
     /^[a-z0-9][a-z0-9._:-]{0,62}$/,

@@ -1,7 +1,7 @@
 import { DavitError } from '../lib/errors.ts';
 
 /** How the ids of services begin that belong to the agent itself, as its routers do. */
-export const ownPrefix = 'davit.';
+const ownPrefix = 'davit.';
 
 /** Throws `forbidden` where a service belongs to the agent itself: it alone says what that is. */
 export function refuseOwn(id: string): void {
