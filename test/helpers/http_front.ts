@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import type { TestContext } from 'node:test';
 import { routing } from '../../src/contract/balancing.ts';
 import type { RouterSettings } from '../../src/contract/routing_table.ts';
+import { FastPath } from '../../src/router/fast_path.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
 import { HttpFront, type HttpFrontOptions } from '../../src/router/http_front.ts';
 import { OpenConnections } from '../../src/router/open_connections.ts';
@@ -156,25 +157,32 @@ export async function openFront(
   t: TestContext,
   ports: readonly number[],
   given: RouterSettings = settings(),
-  options: Partial<HttpFrontOptions> = {},
+  options: Partial<HttpFrontOptions> & { readonly isFast?: boolean } = {},
 ): Promise<Front> {
   const service = new FakeService(ports);
   const director = new FakeDirector(() => ({ kind: 'service', rule: 'web/1', service, path: null }));
   const open = new OpenConnections('r1');
   const ending = { is_ending: false };
   const problems: string[] = [];
+  const trusted = new TrustedProxies();
+  const { isFast = false, ...others } = options;
+  const limits = () => given.limits;
+  const fast = new FastPath({ director, open, ending, limits, isTrusted: trusted.includes });
   const front = new HttpFront({
     director,
     open,
     ending,
     upgrades: { take: (_request, socket) => socket.destroy(), takeStream: (stream) => stream.close() },
-    fastPath: null,
-    trusted: new TrustedProxies(),
+    fastPath: isFast ? fast : null,
+    trusted,
     held: new HeldRequests(),
     onProblem: (message) => problems.push(message),
-    ...options,
+    ...others,
   });
-  t.after(() => front.close());
+  t.after(() => {
+    fast.close();
+    return front.close();
+  });
   await front.apply(given);
   const [address = ''] = front.facts().listening;
   const port = Number(address.slice(address.lastIndexOf(':') + 1));

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { openFront, RawClient } from '../helpers/http_front.ts';
+import { openFront, RawClient, settings } from '../helpers/http_front.ts';
 import { openRecordingBackend, type SeenRequest } from '../helpers/recording_backend.ts';
+
+/** Every case holds on the full path alone, and where the fast path gets the connection first. */
+const ways = [
+  { isFast: false, by: 'the full path' },
+  { isFast: true, by: 'the fast path first' },
+];
 
 /** What a client sends, and then nothing more. */
 async function play(
   t: TestContext,
   text: string,
+  isFast: boolean,
 ): Promise<{ answers: string; seen: SeenRequest[]; bytes: string }> {
   const backend = await openRecordingBackend(t);
-  const { port, service } = await openFront(t, [backend.port]);
+  const { port, service } = await openFront(t, [backend.port], settings(), { isFast });
   const client = await RawClient.open(t, port);
   client.write(text);
   // It ends the connection, or the last request says that it is to be ended.
@@ -150,14 +157,15 @@ const refused: Readonly<Record<string, { text: string; status: number }>> = {
   CONNECT: { text: `CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${smuggled}`, status: 405 },
 };
 
-for (const [what, { text, status }] of Object.entries(refused))
-  test(`refused with ${status}, and no backend sees anything of it: ${what}`, async (t) => {
-    const { answers, bytes } = await play(t, text);
-    assert.match(answers, new RegExp(`^HTTP/1\\.1 ${status} `));
-    assert.equal(answers.match(/HTTP\/1\.1 \d/g)?.length, 1, 'nothing behind it is answered');
-    assert.match(answers, /\r\nConnection: close\r\n/i);
-    assert.equal(bytes, '');
-  });
+for (const { isFast, by } of ways)
+  for (const [what, { text, status }] of Object.entries(refused))
+    test(`refused with ${status} by ${by}, and no backend sees anything of it: ${what}`, async (t) => {
+      const { answers, bytes } = await play(t, text, isFast);
+      assert.match(answers, new RegExp(`^HTTP/1\\.1 ${status} `));
+      assert.equal(answers.match(/HTTP\/1\.1 \d/g)?.length, 1, 'nothing behind it is answered');
+      assert.match(answers, /\r\nConnection: close\r\n/i);
+      assert.equal(bytes, '');
+    });
 
 /** Requests that break off where they are no longer well-formed: the backend may see their beginning, never their end. */
 const broken: Readonly<Record<string, string>> = {
@@ -172,18 +180,19 @@ const broken: Readonly<Record<string, string>> = {
   'a chunk extension with a bare line feed': `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\nab\r\n0\r\n\r\n${smuggled}`,
 };
 
-for (const [what, text] of Object.entries(broken))
-  test(`broken off, and no backend sees a second request: ${what}`, async (t) => {
-    const backend = await openRecordingBackend(t);
-    const { port } = await openFront(t, [backend.port]);
-    const client = await RawClient.open(t, port);
-    const answers = await client.write(text).closed();
-    assert.match(answers, /^$|^HTTP\/1\.1 400 /);
-    assert.ok(!answers.slice(1).includes('HTTP/1.1'), 'nothing behind it is answered');
-    const bytes = backend.bytes.join('');
-    assert.ok(!bytes.includes('/smuggled'), 'nothing behind it is passed on');
-    assert.ok(!bytes.includes('0\r\n\r\n'), 'it is never whole for the backend');
-  });
+for (const { isFast, by } of ways)
+  for (const [what, text] of Object.entries(broken))
+    test(`broken off by ${by}, and no backend sees a second request: ${what}`, async (t) => {
+      const backend = await openRecordingBackend(t);
+      const { port } = await openFront(t, [backend.port], settings(), { isFast });
+      const client = await RawClient.open(t, port);
+      const answers = await client.write(text).closed();
+      assert.match(answers, /^$|^HTTP\/1\.1 400 /);
+      assert.ok(!answers.slice(1).includes('HTTP/1.1'), 'nothing behind it is answered');
+      const bytes = backend.bytes.join('');
+      assert.ok(!bytes.includes('/smuggled'), 'nothing behind it is passed on');
+      assert.ok(!bytes.includes('0\r\n\r\n'), 'it is never whole for the backend');
+    });
 
 /** Requests that are well-formed, if odd, each followed by one more: the backend sees just these, each as a whole. */
 const served: Readonly<Record<string, { text: string; seen: Partial<SeenRequest>[] }>> = {
@@ -237,17 +246,18 @@ const served: Readonly<Record<string, { text: string; seen: Partial<SeenRequest>
   },
 };
 
-for (const [what, { text, seen }] of Object.entries(served))
-  test(`served once, and what follows is served too: ${what}`, async (t) => {
-    const played = await play(t, text + last);
-    assert.deepEqual(
-      played.seen
-        .map(({ line, body }, at) => ({ line, ...(seen[at]?.body !== undefined && { body }) }))
-        .sort(byLine),
-      [...seen, { line: 'GET /last HTTP/1.1' }].sort(byLine),
-    );
-    assert.equal(played.answers.match(/HTTP\/1\.1 200 /g)?.length, seen.length + 1);
-  });
+for (const { isFast, by } of ways)
+  for (const [what, { text, seen }] of Object.entries(served))
+    test(`served once by ${by}, and what follows is served too: ${what}`, async (t) => {
+      const played = await play(t, text + last, isFast);
+      assert.deepEqual(
+        played.seen
+          .map(({ line, body }, at) => ({ line, ...(seen[at]?.body !== undefined && { body }) }))
+          .sort(byLine),
+        [...seen, { line: 'GET /last HTTP/1.1' }].sort(byLine),
+      );
+      assert.equal(played.answers.match(/HTTP\/1\.1 200 /g)?.length, seen.length + 1);
+    });
 
 function byLine(one: Partial<SeenRequest>, other: Partial<SeenRequest>): number {
   return (one.line ?? '').localeCompare(other.line ?? '');
@@ -269,61 +279,72 @@ const notUpgraded: Readonly<Record<string, { text: string; seen: Partial<SeenReq
   },
 };
 
-for (const [what, { text, seen }] of Object.entries(notUpgraded))
-  test(`served without the upgrade, and nothing that follows is served: ${what}`, async (t) => {
-    const played = await play(t, text + smuggled);
-    assert.deepEqual(
-      played.seen.map(({ line, body }) => ({ line, body })),
-      [seen],
-    );
-    assert.equal(played.answers.match(/HTTP\/1\.1 /g)?.length, 1);
-    assert.match(played.answers, /\r\nConnection: close\r\n/);
-    const names = played.seen[0]?.headers.map((header) => header.slice(0, header.indexOf(':')).toLowerCase());
-    assert.ok(!names?.includes('upgrade') && !names?.includes('http2-settings'));
+for (const { isFast, by } of ways)
+  for (const [what, { text, seen }] of Object.entries(notUpgraded))
+    test(`served by ${by} without the upgrade, and nothing that follows is served: ${what}`, async (t) => {
+      const played = await play(t, text + smuggled, isFast);
+      assert.deepEqual(
+        played.seen.map(({ line, body }) => ({ line, body })),
+        [seen],
+      );
+      assert.equal(played.answers.match(/HTTP\/1\.1 /g)?.length, 1);
+      assert.match(played.answers, /\r\nConnection: close\r\n/);
+      const names = played.seen[0]?.headers.map((header) =>
+        header.slice(0, header.indexOf(':')).toLowerCase(),
+      );
+      assert.ok(!names?.includes('upgrade') && !names?.includes('http2-settings'));
+    });
+
+for (const { isFast, by } of ways)
+  test(`requests that are whole are answered by ${by}, and what cannot be read behind them is not`, async (t) => {
+    for (const junk of [
+      'GET / HTTP/1.1\nHost: a\n\n',
+      '\0\0\0',
+      'GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n',
+    ]) {
+      const whole =
+        'POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nabGET /two HTTP/1.1\r\nHost: a\r\n\r\n';
+      const { answers, seen } = await play(t, whole + junk + smuggled, isFast);
+      assert.match(
+        answers,
+        /^HTTP\/1\.1 200 OK\r\n.*okHTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n.*ok$/s,
+      );
+      assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 2);
+      assert.deepEqual(seen.map(({ line }) => line).sort(), ['GET /two HTTP/1.1', 'POST /one HTTP/1.1']);
+    }
   });
 
-test('requests that are whole are answered, and what cannot be read behind them is not', async (t) => {
-  for (const junk of [
-    'GET / HTTP/1.1\nHost: a\n\n',
-    '\0\0\0',
-    'GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n',
-  ]) {
-    const whole =
-      'POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nabGET /two HTTP/1.1\r\nHost: a\r\n\r\n';
-    const { answers, seen } = await play(t, whole + junk + smuggled);
-    assert.match(answers, /^HTTP\/1\.1 200 OK\r\n.*okHTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n.*ok$/s);
-    assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 2);
-    assert.deepEqual(seen.map(({ line }) => line).sort(), ['GET /two HTTP/1.1', 'POST /one HTTP/1.1']);
-  }
-});
+for (const { isFast, by } of ways)
+  test(`a header that is folded over two lines is no second header for the backend by ${by}`, async (t) => {
+    const { answers, bytes } = await play(
+      t,
+      `GET /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\n Content-Length: ${smuggled.length}\r\nConnection: close\r\n\r\n${smuggled}`,
+      isFast,
+    );
+    assert.match(answers, /^HTTP\/1\.1 (200|400) /);
+    assert.ok(!/\r\n\s*content-length/i.test(bytes));
+    assert.ok(!bytes.includes('/smuggled'));
+  });
 
-test('a header that is folded over two lines is no second header for the backend', async (t) => {
-  const { answers, bytes } = await play(
-    t,
-    `GET /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\n Content-Length: ${smuggled.length}\r\nConnection: close\r\n\r\n${smuggled}`,
-  );
-  assert.match(answers, /^HTTP\/1\.1 (200|400) /);
-  assert.ok(!/\r\n\s*content-length/i.test(bytes));
-  assert.ok(!bytes.includes('/smuggled'));
-});
-
-test('fields of this hop, also those that Connection names, do not reach the backend', async (t) => {
-  const { seen } = await play(
-    t,
-    'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nProxy-Connection: close\r\nTE: gzip, trailers\r\nUpgrade: foo\r\nX-Kept: 1\r\n\r\n',
-  );
-  const names = seen[0]?.headers.map((header) => header.slice(0, header.indexOf(':')).toLowerCase());
-  assert.deepEqual(names?.sort(), [
-    'connection',
-    'forwarded',
-    'host',
-    'te',
-    'x-forwarded-for',
-    'x-forwarded-host',
-    'x-forwarded-port',
-    'x-forwarded-proto',
-    'x-kept',
-  ]);
-  assert.ok(seen[0]?.headers.includes('TE: trailers'));
-  assert.ok(seen[0]?.headers.includes('connection: keep-alive'));
-});
+for (const { isFast, by } of ways)
+  test(`fields of this hop, also those that Connection names, do not reach the backend by ${by}`, async (t) => {
+    const { seen } = await play(
+      t,
+      'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nProxy-Connection: close\r\nTE: gzip, trailers\r\nUpgrade: foo\r\nX-Kept: 1\r\n\r\n',
+      isFast,
+    );
+    const names = seen[0]?.headers.map((header) => header.slice(0, header.indexOf(':')).toLowerCase());
+    assert.deepEqual(names?.sort(), [
+      'connection',
+      'forwarded',
+      'host',
+      'te',
+      'x-forwarded-for',
+      'x-forwarded-host',
+      'x-forwarded-port',
+      'x-forwarded-proto',
+      'x-kept',
+    ]);
+    assert.ok(seen[0]?.headers.includes('TE: trailers'));
+    assert.ok(seen[0]?.headers.includes('connection: keep-alive'));
+  });
