@@ -8,6 +8,7 @@ import { procCases } from './parts/proc.ts';
 import { randomCases } from './parts/random.ts';
 import { refusalCases } from './parts/refusals.ts';
 import { retentionCases } from './parts/retention.ts';
+import { rolloutCases } from './parts/rollouts.ts';
 import { stateFileCases } from './parts/state_files.ts';
 import { supervisionCases } from './parts/supervision.ts';
 import { twoAgentCases } from './parts/two_agents.ts';
@@ -31,6 +32,7 @@ export function allCases({ seed, rounds }: CaseOptions): FaultCase[] {
     ...randomCases(seed, rounds),
     ...refusalCases(),
     ...retentionCases(),
+    ...rolloutCases(),
     ...stateFileCases(),
     ...supervisionCases(),
     ...twoAgentCases(),

@@ -24,6 +24,8 @@ export interface Demands {
   readonly mayLoseLines?: boolean;
   /** Whether lines of different programs may be mixed, because nobody knows any more when they were written. */
   readonly mayMixRuns?: boolean;
+  /** How many instances a service has that runs, which may be beside those that they replace. Default: one, and never two. */
+  readonly instances?: number;
 }
 
 /** How long the agent may take to bring everything into order on a busy machine, in milliseconds. */
@@ -60,11 +62,11 @@ async function look(sandbox: Sandbox, wanted: Wanted, demands: Demands) {
   const problems = leftovers(sandbox, living);
   for (const [service, allowed] of Object.entries(wanted)) {
     const own = living.filter((instance) => instance.service === service);
-    const { outcome, doubts } = await outcomeOf(sandbox, service, own);
+    const { outcome, doubts } = await outcomeOf(sandbox, service, own, demands.instances ?? 1);
     outcomes[service] = outcome;
     problems.push(...doubts);
     if (!allowed.includes(outcome)) problems.push(`"${service}" is ${outcome}, not ${allowed.join(' or ')}`);
-    problems.push(...overlaps(sandbox, service));
+    if (demands.instances === undefined) problems.push(...overlaps(sandbox, service));
     if (outcome === 'absent') {
       if (existsSync(join(sandbox.data, 'logs', service))) problems.push(`the logs of "${service}" are left`);
     } else problems.push(...(await logProblems(sandbox, service, demands)));
@@ -89,29 +91,55 @@ function underWay({ data }: Sandbox): string[] {
 }
 
 /** What a service is by the host, and where the agent does not agree. */
-async function outcomeOf(sandbox: Sandbox, service: string, living: readonly SeenInstance[]) {
+async function outcomeOf(sandbox: Sandbox, service: string, living: readonly SeenInstance[], count: number) {
   const answer = await sandbox.ask('GET', `/service/${service}/status`);
   const doubts: string[] = [];
   const shown = answer?.status === 404 ? 'absent' : String(answer?.body.status);
-  const [instance, ...others] = living;
-  if (others.length > 0) doubts.push(`"${service}" runs ${living.length} times`);
+  const [instance] = living;
   if (instance === undefined) {
     if (shown !== 'absent' && shown !== 'stopped')
       doubts.push(`"${service}" is shown as ${shown}, and nothing runs`);
     return { outcome: shown === 'absent' ? ('absent' as const) : ('stopped' as const), doubts };
   }
-  const { id, release, wrappers, pids } = instance;
+  const { release } = instance;
+  if (living.length !== count) doubts.push(`"${service}" runs ${living.length} times`);
+  if (shown !== 'running')
+    doubts.push(`"${service}" is shown as ${shown}, and ${instance.pids.length} processes run`);
+  const programs = living.map((each) => programOf(sandbox, each, doubts));
+  if (!programs.includes(answer?.body.pid))
+    doubts.push(`pid ${answer?.body.pid} is shown, the program is ${programs.join(' or ')}`);
+  if (living.some((each) => each.release !== answer?.body.release))
+    doubts.push(`release ${answer?.body.release} is shown, and not all is of that`);
+  doubts.push(...(await placeProblems(sandbox, service, living)));
+  return { outcome: release, doubts };
+}
+
+/** The pid of the program of an instance; what is wrong with its processes is added to `doubts`. */
+function programOf(
+  sandbox: Sandbox,
+  { id, service, pids, wrappers }: SeenInstance,
+  doubts: string[],
+): number {
   const written = writtenRuns(sandbox.written, service).filter((run) => run.instance === id);
-  if (shown !== 'running') doubts.push(`"${service}" is shown as ${shown}, and ${pids.length} processes run`);
   if (written.length !== 1) doubts.push(`instance ${id} started its program ${written.length} times`);
   const program = written[0]?.pid ?? 0;
-  if (answer?.body.pid !== program)
-    doubts.push(`pid ${answer?.body.pid} is shown, the program is ${program}`);
   if (!pids.includes(program)) doubts.push(`the program ${program} of "${service}" is dead, its tree is not`);
   if (wrappers.length !== 1) doubts.push(`"${service}" has ${wrappers.length} wrappers`);
-  if (answer?.body.release !== release)
-    doubts.push(`release ${answer?.body.release} is shown, ${release} runs`);
-  return { outcome: release, doubts };
+  return program;
+}
+
+/** What the agent says of places where nothing runs, or where what runs is to go. */
+async function placeProblems(
+  sandbox: Sandbox,
+  service: string,
+  living: readonly SeenInstance[],
+): Promise<string[]> {
+  const answer = await sandbox.ask('GET', `/api/v1/services/${service}/instances`);
+  const shown: { instance: number; status: string }[] = answer?.body.instances ?? [];
+  const numbers = living.map(({ number }) => number);
+  return shown
+    .filter(({ instance, status }) => status !== 'running' || !numbers.includes(instance))
+    .map(({ instance, status }) => `instance ${instance} of "${service}" is shown as ${status}`);
 }
 
 /** What dead instances have left. */

@@ -7,7 +7,7 @@ import { type AgentOptions, type Answer, type RunningAgent, startAgent } from '.
 import { livingInstances } from './host.ts';
 
 /** How a program behaves: see programs/counter.sh. */
-export type Way = 'steady' | 'stubborn' | 'brief' | 'loud';
+export type Way = 'steady' | 'stubborn' | 'brief' | 'loud' | 'first';
 
 const counter = resolve(import.meta.dirname, 'programs/counter.sh');
 /** How long an agent may take to start or to end on a busy machine, in milliseconds. */

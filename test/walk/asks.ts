@@ -62,6 +62,7 @@ export function deploy(service: Name, variant: Variant): Ask {
     effect: (before, situation) => {
       if (lacksDependency(service, variant, situation.world)) return { status: 400, after: before };
       if (!isMetFor(situation)) return { status: 422, after: model.withRelease(before, variant, 'failed') };
+      if (variant.way === 'deaf' && isAwaited(service, situation)) return null;
       if (variant.way === 'steady' || variant.way === 'stubborn')
         return { status: 200, after: model.deployed(before, variant) };
       const running = runningNumbers(before);
@@ -239,6 +240,15 @@ function plain(
 
 function count(service: Modelled | null): number {
   return liveOf(service).length;
+}
+
+/** Whether a start, however short, is enough for another service that waits for this one. */
+function isAwaited(service: Name, { world, seen }: Situation): boolean {
+  if (isThere({ on: service, condition: 'started' }, seen)) return false;
+  return names.some((other) => {
+    const dependency = world[other] && dependencyOf(other, model.variantOf(world[other]));
+    return dependency?.on === service && dependency.condition === 'started';
+  });
 }
 
 /** Null: nobody knows. */

@@ -76,7 +76,8 @@ function passings({ prepared }: Operation, point: FailPointName): number {
   return (family === 'stop' ? stops : starts) + 1;
 }
 
-async function diedAt(sandbox: Sandbox, point: string): Promise<void> {
+/** Resolves when the agent is dead, which must be by this point. */
+export async function diedAt(sandbox: Sandbox, point: string): Promise<void> {
   const { log } = sandbox.agent;
   await sandbox.untilDead();
   const passed = log.some(({ text }) => String(text).startsWith(`fail point ${point}: `));
