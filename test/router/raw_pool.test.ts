@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { RawConnection, RawPool, type RawUser } from '../../src/router/raw_pool.ts';
+import { type RawConnection, RawPool, type RawUser } from '../../src/router/raw_pool.ts';
 import { until } from '../helpers/system.ts';
 import { FakeInstance, portOf } from './fake_director.ts';
 
