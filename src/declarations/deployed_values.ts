@@ -18,6 +18,8 @@ export function keepDeployed(fields: Fields, current: Spec | null): Fields {
 }
 
 function isSame(name: string, { parameters }: Fields, current: Spec): boolean {
-  const declared = parameter.safeParse(isFields(parameters) ? parameters[name] : undefined);
+  const declared = parameter.safeParse(
+    isFields(parameters) && Object.hasOwn(parameters, name) ? parameters[name] : undefined,
+  );
   return declared.success && isDeepStrictEqual(declared.data, current.parameters[name]);
 }

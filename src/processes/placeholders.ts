@@ -94,7 +94,9 @@ function fillText(text: string, values: PlaceholderValues): string {
 
 function valueFor(name: string, values: PlaceholderValues): string | number | null | undefined {
   if (!name.startsWith('parameter.')) return values[name as Exclude<keyof PlaceholderValues, 'parameters'>];
-  return values.parameters && (values.parameters[name.slice('parameter.'.length)] ?? '');
+  const { parameters } = values;
+  const own = name.slice('parameter.'.length);
+  return parameters && (Object.hasOwn(parameters, own) ? parameters[own] : '');
 }
 
 function asksFor(wanted: 'PORT' | 'ARTIFACT', text: string): boolean {

@@ -19,17 +19,22 @@ export function parameterTexts(spec: Definitions): Record<string, string> {
   }
   const values = Object.entries(spec.parameters).map(([name, definition]) => [
     name,
-    spec.arguments[name] ?? definition.default,
+    own(spec.arguments, name) ?? definition.default,
   ]);
   return Object.fromEntries(
     values.filter(([, value]) => value !== null).map(([name, value]) => [name, String(value)]),
   );
 }
 
+/** A name is only what somebody wrote, never what every object has. */
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
 /** The parameters without which nothing may start, and that have no value. */
 export function missingParameters({ parameters, arguments: given }: Definitions): string[] {
   return Object.entries(parameters).flatMap(([name, { required, default: fallback }]) =>
-    required && fallback === null && given[name] === undefined ? [name] : [],
+    required && fallback === null && own(given, name) === undefined ? [name] : [],
   );
 }
 
@@ -55,7 +60,7 @@ function definitionProblems({ parameters }: Definitions): ErrorDetail[] {
 
 function argumentProblems({ parameters, arguments: given }: Definitions): ErrorDetail[] {
   return Object.entries(given).flatMap(([name, value]) => {
-    const definition = parameters[name];
+    const definition = own(parameters, name);
     const message = definition === undefined ? unknown(name, parameters) : safeMisfit(definition, value);
     return message === null ? [] : [{ path: `arguments.${name}`, message }];
   });
@@ -107,39 +112,40 @@ function whatIsWrongWith(pattern: string): string | null {
 const placeholder = /\$?\$\{parameter\.([^}]*)\}/g;
 /** Where a value is filled in: behind the program of a list, in variables, and in what probes compare with. */
 const filledIn = /^(command\.[1-9]\d*|env\..+|(readiness|liveness)\.(?!command$|command\.0$).+)$/s;
-/** An option behind which a program takes code. */
-const beforeCode = /^(-[a-zA-Z]*[cer]|--?(command|eval|execute|print|exec))$/;
+const isLine = /^(command|(readiness|liveness)\.command|configs\.\d+\.validate)$/;
+const isProgram = /^(command|(readiness|liveness)\.command|configs\.\d+\.validate)\.0$/;
+/** An option behind which a program takes code, and one that holds it. */
+const beforeCode = /^(-[a-zA-Z]{0,3}[cer]|--?(command|eval|execute|print|exec))$/;
+const withCode = /^(-[a-zA-Z]{0,3}[cer]\$\{|--?(command|eval|execute|print|exec)=)/;
 
 /** A value must never become code: not in a line for a shell, nor as the program itself, nor behind an option such as -c. */
 function placeProblems(spec: Spec): ErrorDetail[] {
   if (Object.keys(spec.parameters).length === 0) return [];
   const { command, cwd, env, readiness, liveness, configs } = spec;
   const places = textsIn({ command, cwd, env, readiness, liveness, configs }, []);
-  return places.flatMap(({ path, text, before }) => {
+  return places.flatMap((place) => {
+    const { path, text } = place;
     const names = [...text.matchAll(placeholder)].flatMap(([found, name = '']) =>
       found.startsWith('$$') ? [] : [name],
     );
-    const [unfit] = names.flatMap((name) => misplaced(name, path, before, spec.parameters) ?? []);
+    const [unfit] = names.flatMap((name) => misplaced(name, place, spec.parameters) ?? []);
     return unfit === undefined ? [] : [{ path, message: unfit }];
   });
 }
 
 function misplaced(
   name: string,
-  path: string,
-  before: string | undefined,
+  { path, text, before }: Place,
   parameters: Definitions['parameters'],
 ): string | null {
   const used = `uses \${parameter.${name}}`;
-  if (parameters[name] === undefined) return `${used}, which ${unknown(name, parameters)}`;
-  if (/(^|\.)(command|validate)$/.test(path))
+  if (own(parameters, name) === undefined) return `${used}, which ${unknown(name, parameters)}`;
+  if (isLine.test(path))
     return `${used} in a line for a shell, which would take a value for code: write "$PARAMETER_${name.toUpperCase()}", or a list`;
-  if (/(^|\.)(command|validate)\.0$/.test(path))
-    return `${used} as the program: a value must not choose what runs`;
+  if (isProgram.test(path)) return `${used} as the program: a value must not choose what runs`;
   if (!filledIn.test(path)) return `${used}, which is not filled in here`;
-  return /(^|\.)command\.\d+$/.test(path) && before !== undefined && beforeCode.test(before)
-    ? `${used} behind ${before}, where a program takes it for code`
-    : null;
+  const isCode = withCode.test(text) || (before !== undefined && beforeCode.test(before));
+  return isCode && !path.startsWith('env.') ? `${used} in an option by which a program takes code` : null;
 }
 
 interface Place {

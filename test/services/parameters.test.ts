@@ -109,8 +109,8 @@ const p = { parameters: { p: {} } };
 
 test('a value is filled in where it stays a value', () => {
   const good = [
-    { command: ['run', hole('p'), `--version=${hole('p')}`] },
-    { env: { A: `x${hole('p')}` } },
+    { command: ['run', hole('p'), `--version=${hole('p')}`, '-server', hole('p')] },
+    { env: { A: `x${hole('p')}`, command: hole('p') } },
     { port: 80, readiness: { type: 'http', path: '/up', headers: { A: hole('p') } } },
     { readiness: { type: 'exec', command: ['test', hole('p')] } },
     { command: `echo $${hole('p')}` },
@@ -128,6 +128,8 @@ test('a value is refused wherever it would become code, or would not be filled i
     [{ command: ['bash', '-lc', `run ${hole('p')}`] }, 'command.2', /code/],
     [{ command: ['env', 'node', '--eval', hole('p')] }, 'command.3', /code/],
     [{ command: ['perl', '-e', hole('p')] }, 'command.2', /code/],
+    [{ command: ['perl', `-e${hole('p')}`] }, 'command.1', /code/],
+    [{ command: ['node', `--eval=${hole('p')}`] }, 'command.1', /code/],
     [{ readiness: { type: 'exec', command: `test ${hole('p')}` } }, 'readiness.command', /shell/],
     [{ liveness: { type: 'exec', command: [hole('p')] } }, 'liveness.command.0', /choose what runs/],
     [{ liveness: { type: 'exec', command: ['sh', '-c', hole('p')] } }, 'liveness.command.2', /code/],
@@ -147,6 +149,14 @@ test('a value is refused wherever it would become code, or would not be filled i
     assert.deepEqual([where, more], [path, []], JSON.stringify(patch));
     assert.match(what, why);
   }
+});
+
+test('names that every object has are names like any other', () => {
+  const parameters = { constructor: { required: true } };
+  assert.throws(() => fill(parameters), { code: 'invalid_request' });
+  assert.deepEqual(fill(parameters, { constructor: 'x' }), { constructor: 'x' });
+  assert.equal(problems({ ...p, arguments: { constructor: 'x' } }).length, 1);
+  assert.equal(problems({ ...p, command: ['run', hole('constructor')] }).length, 1);
 });
 
 test('a service without parameters may hold any text', () => {
