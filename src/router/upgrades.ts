@@ -121,8 +121,12 @@ export class Upgrades {
   }
 
   #begin(client: WebSocketClient, refusal: Refusal | null, from: ClientConnection): void {
-    if (refusal === null) this.#direct(client, from);
-    else refuse(client, refusal);
+    try {
+      if (refusal === null) this.#direct(client, from);
+      else refuse(client, refusal);
+    } catch (error) {
+      this.#giveUp(client, error);
+    }
   }
 
   #direct(client: WebSocketClient, from: ClientConnection): void {
@@ -163,9 +167,14 @@ export class Upgrades {
       })
       .catch((error: unknown) => {
         leave();
-        client.reset();
-        this.#options.onProblem(`A WebSocket connection could not be opened: ${String(error)}`);
+        this.#giveUp(client, error);
       });
+  }
+
+  /** What nobody has thought of ends one connection, and no more. */
+  #giveUp(client: WebSocketClient, error: unknown): void {
+    client.reset();
+    this.#options.onProblem(`a WebSocket connection could not be opened: ${String(error)}`);
   }
 
   /** Returns what takes it out of every list again. */

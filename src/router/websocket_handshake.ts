@@ -22,7 +22,7 @@ const statusLine = /^HTTP\/1\.1 101(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
 const bad = (message: string): Refusal => ({ status: 400, message });
 
 /** Whether a request asks for a WebSocket connection (RFC 6455, section 4.1): any other upgrade is none that may be passed on. */
-export function asksForWebSocket(fields: Fields): boolean {
+function asksForWebSocket(fields: Fields): boolean {
   return (
     membersOf(fields, 'connection').includes('upgrade') && membersOf(fields, 'upgrade').includes(protocol)
   );

@@ -52,12 +52,19 @@ export async function openWebSocket(options: OpeningOptions): Promise<Opened | n
     return null;
   }
   const { lease, backend } = reached;
-  const rest = await shakeHands(options, lease, backend);
-  if (rest !== null) return { lease, backend, rest };
-  const { bytesRead } = backend.socket;
-  backend.socket.destroy();
+  let rest: Buffer | null = null;
+  try {
+    rest = await shakeHands(options, lease, backend);
+  } finally {
+    if (rest === null) giveBack(lease, backend);
+  }
+  return rest === null ? null : { lease, backend, rest };
+}
+
+function giveBack(lease: Lease, { socket }: WebSocketBackend): void {
+  const { bytesRead } = socket;
+  socket.destroy();
   lease.end(0, bytesRead);
-  return null;
 }
 
 /** Gives the client an answer of the router, if it is still there. */
@@ -90,11 +97,13 @@ async function shakeHands(
 }
 
 /** Tells the client that the connection is there, if the answer of the instance says just that. */
-function accept({ client, service, onProblem }: OpeningOptions, lease: Lease, head: string): boolean {
+function accept(options: OpeningOptions, lease: Lease, head: string): boolean {
+  const { client, service, signal, onProblem } = options;
   const acceptance = readAcceptance(head, client.key);
   if (acceptance !== null && client.accept(acceptance, cookieOf(lease))) return true;
+  if (signal.aborted) return false;
   lease.failed('broken');
-  onProblem(`An instance of ${service.id} has answered a WebSocket handshake as no server may.`);
+  onProblem(`an instance of ${service.id} answers WebSocket handshakes as no server may`);
   refuse(client, badAnswer);
   return false;
 }

@@ -203,6 +203,16 @@ test('an answer of a rule is given', async (context) => {
   assert.equal(client.body.toString(), 'not here');
 });
 
+test('a director that fails costs one connection, and is told as a problem', async (context) => {
+  const { router, connect } = await setUp(context, accepts, () => {
+    throw new Error('no table');
+  });
+  const client = connect();
+  await client.until(hasEnded);
+  assert.equal(client.ending, 'reset');
+  assert.match(router.problems[0] ?? '', /no table/);
+});
+
 const answers: readonly { what: string; lines: readonly string[]; status: number; failed: boolean }[] = [
   {
     what: 'a wrong accept',
