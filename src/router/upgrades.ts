@@ -152,10 +152,11 @@ export class Upgrades {
     const giveUp = new AbortController();
     const connection = new WebSocketConnection(request, { rule, service: service.id }, giveUp);
     const leave = this.#list(connection);
+    client.onGone(() => giveUp.abort());
     openWebSocket({
       ...opening,
       service,
-      signal: AbortSignal.any([client.gone, giveUp.signal]),
+      signal: giveUp.signal,
       held: this.#options.held,
       buffer: this.#buffer,
       onUnroutable: () => this.#unroutable++,

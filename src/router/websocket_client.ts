@@ -18,8 +18,10 @@ export interface WebSocketClient {
   readonly fields: Fields;
   /** Its Accept. */
   readonly accepts: string | undefined;
-  /** Aborted when it goes away before it has its answer. */
-  readonly gone: AbortSignal;
+  /** Nobody is there any more who could be answered. */
+  readonly isGone: boolean;
+  /** Calls back when it goes away before it is accepted. Once, for one. */
+  onGone(listener: () => void): void;
   /**
    * Tells it that the connection is there.
    * @param added more fields

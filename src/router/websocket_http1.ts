@@ -19,8 +19,7 @@ export class Http1WebSocketClient implements WebSocketClient {
   readonly stream: Duplex;
   readonly early: Buffer;
   readonly #request: IncomingMessage;
-  readonly #gone = new AbortController();
-  readonly #onClose = () => this.#gone.abort();
+  #onGone = ignore;
 
   constructor(request: IncomingMessage, head: RequestHead, socket: Duplex, early: Buffer) {
     this.#request = request;
@@ -28,7 +27,6 @@ export class Http1WebSocketClient implements WebSocketClient {
     this.stream = socket;
     this.early = early;
     socket.on('error', ignore);
-    socket.once('close', this.#onClose);
     if (socket instanceof Socket) prepare(socket);
   }
 
@@ -44,14 +42,19 @@ export class Http1WebSocketClient implements WebSocketClient {
     return valuesOf(this.head.fields, 'accept')[0];
   }
 
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get isGone(): boolean {
+    return this.stream.destroyed;
+  }
+
+  onGone(listener: () => void): void {
+    this.#onGone = listener;
+    this.stream.once('close', listener);
   }
 
   accept(acceptance: Acceptance, added: Fields): boolean {
     const head = acceptanceHead(acceptance, added);
     if (head === null) return false;
-    this.stream.off('close', this.#onClose);
+    this.stream.off('close', this.#onGone);
     this.stream.write(head);
     return true;
   }

@@ -19,14 +19,12 @@ export class Http2WebSocketClient implements WebSocketClient {
   readonly stream: ServerHttp2Stream;
   readonly early = Buffer.alloc(0);
   readonly key = randomBytes(16).toString('base64');
-  readonly #gone = new AbortController();
-  readonly #onClose = () => this.#gone.abort();
+  #onGone = ignore;
 
   constructor(stream: ServerHttp2Stream, head: RequestHead) {
     this.stream = stream;
     this.head = head;
     stream.on('error', ignore);
-    stream.once('close', this.#onClose);
   }
 
   get fields(): Fields {
@@ -41,14 +39,19 @@ export class Http2WebSocketClient implements WebSocketClient {
     return valuesOf(this.head.fields, 'accept')[0];
   }
 
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get isGone(): boolean {
+    return this.stream.destroyed;
+  }
+
+  onGone(listener: () => void): void {
+    this.#onGone = listener;
+    this.stream.once('close', listener);
   }
 
   accept({ fields }: Acceptance, added: Fields): boolean {
     const kept = acceptanceFields(fields).concat(added);
     const isSent = this.#respond(200, kept, (name) => name === 'sec-websocket-accept');
-    if (isSent) this.stream.off('close', this.#onClose);
+    if (isSent) this.stream.off('close', this.#onGone);
     return isSent;
   }
 

@@ -69,7 +69,7 @@ function giveBack(lease: Lease, { socket }: WebSocketBackend): void {
 
 /** Gives the client an answer of the router, if it is still there. */
 export function refuse(client: WebSocketClient, text: PageText): void {
-  if (!client.gone.aborted) client.answer(answerPage(text, client.accepts));
+  if (!client.isGone) client.answer(answerPage(text, client.accepts));
 }
 
 /** Returns what came behind the acceptance. */
