@@ -100,6 +100,7 @@ export class Arrivals {
   }
 
   #secured(socket: TLSSocket, known: Known): void {
+    if (socket.destroyed) return;
     socket.on('error', () => {});
     this.#options.onConnection({ ...known, socket }, socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
   }

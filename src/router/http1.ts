@@ -234,6 +234,7 @@ function refuse(
   refusal: Refusal,
 ): void {
   known.is_closing = true;
+  response.on('error', () => {});
   const { status, fields, body } = answerPage(refusal, request.headers.accept);
   response.writeHead(status, [...fields, 'Connection', 'close']);
   if (request.method !== 'HEAD') response.write(body);

@@ -81,7 +81,7 @@ export class Http2 implements HttpVersion {
         this.#sessions.delete(known);
       });
     // With that of a single body, one that an instance does not take would hold up all others.
-    session.setLocalWindowSize(connectionWindow);
+    if (!session.destroyed) session.setLocalWindowSize(connectionWindow);
     session.setTimeout(limits.header_timeout);
     if (ending.is_ending) session.close();
   }

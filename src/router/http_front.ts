@@ -124,10 +124,10 @@ export class HttpFront implements Receiver {
    */
   async apply(settings: RouterSettings): Promise<void> {
     const { limits, trusted_proxies, listeners } = settings;
-    this.#limits = limits;
+    this.#limits = bounded(limits);
     this.#options.trusted.apply(trusted_proxies);
     this.#options.held.most = limits.held_requests;
-    this.#arrivals.applyLimits(limits);
+    this.#arrivals.applyLimits(this.#limits);
     this.#http1.applyLimits();
     this.#certificates.apply(settings);
     for (const { address, proxy_protocol } of listeners)
@@ -190,6 +190,17 @@ export class HttpFront implements Receiver {
     else if (fastPath === null) this.#http1.take(connection);
     else fastPath.take(connection, (given, head) => this.#http1.take(given, head));
   }
+}
+
+/** For those who set these clocks, no time at all would mean any time. */
+function bounded(limits: Limits): Limits {
+  const { header_timeout, idle_timeout, body_timeout } = limits;
+  return {
+    ...limits,
+    header_timeout: Math.max(header_timeout, 1),
+    idle_timeout: Math.max(idle_timeout, 1),
+    body_timeout: Math.max(body_timeout, 1),
+  };
 }
 
 /** Until the first settings come, and nothing is listened on. */

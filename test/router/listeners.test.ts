@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -239,5 +239,33 @@ test('whoever is no trusted proxy, or sends no PROXY header where one is expecte
   const half = await RawClient.open(t, port);
   half.socket.end('PROXY ');
   await half.closed();
+  await until(() => front.facts().connections === 0);
+});
+
+test('connections that break off at any moment of the TLS handshake leave nothing behind', async (t) => {
+  const { port, front } = await openFront(
+    t,
+    [],
+    settings({ listeners: [tlsListener], certificates: [first] }),
+  );
+  const breakOff = (at: number) =>
+    new Promise<void>((resolve) => {
+      const below = connect(port, '127.0.0.1').on('error', () => {});
+      const end = () => {
+        if (at % 2 === 0) below.destroy();
+        else below.resetAndDestroy();
+        resolve();
+      };
+      const socket = connectTls({ socket: below, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+      socket.on('error', () => {});
+      if (at < 8) setTimeout(end, at / 2);
+      else
+        socket.once(
+          'secureConnect',
+          () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n') && setImmediate(end),
+        );
+    });
+  for (let round = 0; round < 20; round += 1)
+    await Promise.all(Array.from({ length: 10 }, (_, at) => breakOff(at)));
   await until(() => front.facts().connections === 0);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { openBackend, openFront, openRawBackend, RawClient, settings, until } from '../helpers/http_front.ts';
 import { openRecordingBackend } from '../helpers/recording_backend.ts';
 
@@ -134,4 +135,38 @@ test('bounded: an instance that never reads a body takes no memory here', async 
   assert.ok(sent < 64_000_000);
   client.socket.destroy();
   await until(() => service.open_leases === 0);
+});
+
+test('whatever a client sends, and whenever it goes, nothing stays behind', async (t) => {
+  const backend = await openBackend(t, (request, response) => {
+    request.resume().on('end', () => response.end('x'.repeat(1_000)));
+  });
+  const { port, front, service, open, problems } = await openFront(t, [backend.port]);
+  const pieces = fc.constantFrom(
+    'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+    'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n',
+    'hello',
+    '5\r\nhello\r\n',
+    '0\r\n\r\n',
+    'Connection: close\r\n',
+    '\r\n',
+    '\0',
+    'x'.repeat(20_000),
+  );
+  const play = async (sent: readonly string[], at: number) => {
+    const client = await RawClient.open(t, port);
+    for (const piece of sent) {
+      client.write(piece);
+      if (at % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (at % 2 === 0) client.socket.destroy();
+    else client.socket.resetAndDestroy();
+  };
+  const all = fc.sample(fc.array(pieces, { maxLength: 8 }), { numRuns: 300, seed: 1 });
+  await Promise.all(all.map(play));
+  await until(() => front.facts().connections === 0 && open.count === 0 && service.open_leases === 0);
+  assert.deepEqual(problems, []);
 });
