@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { freePort } from '../helpers/free_port.ts';
 import { isRunning, until } from '../helpers/system.ts';
 
 let agent: RunningAgent;
@@ -11,15 +10,6 @@ before(async () => {
   agent = await startAgent();
 });
 after(() => agent[Symbol.asyncDispose]());
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function answers(port: number): Promise<boolean> {
   return fetch(`http://127.0.0.1:${port}/`).then(

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +14,7 @@ import { WebSocket } from 'ws';
 import { stringify } from 'yaml';
 import type { RouterInformation, RouterList } from '../../src/contract/traffic.ts';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { freePort } from '../helpers/free_port.ts';
 import { fixture } from '../helpers/processes.ts';
 import { isRunning, until } from '../helpers/system.ts';
 
@@ -68,15 +68,6 @@ before(async () => {
   });
 });
 after(() => agent[Symbol.asyncDispose]());
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function deploy(id: string, env: Record<string, string>, routes: object[], more = {}): Promise<void> {
   const { status, body } = await agent.call('POST', `/service/${id}/deploy`, {

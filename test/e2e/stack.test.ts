@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { freePort } from '../helpers/free_port.ts';
 import { until, untilGone } from '../helpers/system.ts';
 
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -30,15 +30,6 @@ after(async () => {
   await agent[Symbol.asyncDispose]();
   rmSync(home, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A database, an API that needs it, a worker that needs both, and a job, here each second instead of each night. */
 const stack = () => `
