@@ -170,6 +170,19 @@ test('what is passed on is matched as what came, and changes only where there we
   );
 });
 
+test('dot segments are resolved in what is passed on, and nothing else is', () => {
+  const cases: [raw: string, forwarded: string][] = [
+    ['/a/..', '/'],
+    ['/.', '/'],
+    ['/a/b/..', '/a/'],
+    ['/a/.', '/a/'],
+    ['/%2e/%61//b;x/%2E%2e/c%20d/', '/%61//c%20d/'],
+    ['/.//a', '//a'],
+    ['/...', '/...'],
+  ];
+  for (const [raw, forwarded] of cases) assert.equal(withoutDots(raw), forwarded, raw);
+});
+
 test('nobody gets below a path by another spelling of it', () => {
   fc.assert(
     fc.property(rawPath, (tail) => {
