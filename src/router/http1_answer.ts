@@ -15,6 +15,8 @@ interface Http1AnswerOptions {
 /** What may stand as reason phrase; in place of another one, the usual one is sent. */
 const reasonForm = /^[\t\x20-\x7e\x80-\xff]{1,200}$/;
 
+const noBytes = Buffer.alloc(0);
+
 /** The answer to an HTTP/1 request. */
 export class Http1Answer implements Answer {
   readonly #options: Http1AnswerOptions;
@@ -77,7 +79,8 @@ export class Http1Answer implements Answer {
     this.#state = 'begun';
     // The head goes with the first bytes of the body where they are there, and alone where they are not.
     process.nextTick(() => {
-      if (this.#state === 'begun') response.flushHeaders();
+      // Alone, Node sends a head as UTF-8; before bytes it sends it as it is.
+      if (this.#state === 'begun') response.write(noBytes);
     });
   }
 

@@ -218,6 +218,24 @@ test('hints that are none do not cost the answer', async (t) => {
   assert.equal((await send(t, port)).text, 'ok');
 });
 
+test('bytes beyond ASCII in a header come as they were sent, also when the body comes later', async (t) => {
+  const { promise: headCame, resolve: onHead } = Promise.withResolvers<void>();
+  const slow = await openRawBackend(t, (socket) => {
+    socket.once('data', async () => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Name: caf\xe9\r\n\r\n', 'latin1');
+      await headCame;
+      socket.end('ok');
+    });
+  });
+  const { port } = await openFront(t, [slow]);
+  const client = await RawClient.open(t, port);
+  client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
+  await until(() => client.text.includes('\r\n\r\n'));
+  assert.match(client.text, /\r\nX-Name: caf\xe9\r\n/);
+  onHead();
+  await until(() => client.text.endsWith('\r\n\r\nok'));
+});
+
 test('a client that waits to be told to go on is told when an instance is there, and not before', async (t) => {
   const backend = await openBackend(t, async (request, response) => response.end(await bodyOf(request)));
   const { port, service } = await openFront(t, [backend.port]);
