@@ -9,6 +9,7 @@ import type { PlainAnswer } from './plain_answer.ts';
 import type { PlainHead } from './plain_head.ts';
 import type { PlainRequest } from './plain_origin.ts';
 import type { RawConnection, RawPool, RawUser } from './raw_pool.ts';
+import { triesAgain } from './retries.ts';
 import type { Destination, Director, Lease, NoInstance, TargetInstance } from './target.ts';
 
 /** The way back to the client of a request. */
@@ -211,7 +212,7 @@ export class FastRequest implements RawUser {
     this.#raw?.destroy();
     if (this.#relay?.answer) return void this.#breakOff();
     this.#tried = new Set(this.#tried).add(lease.instance.id);
-    const again = this.#tried.size <= service.retries.attempts && service.mayRetry();
+    const again = triesAgain(service, how === 'unreachable', this.#tried.size);
     if (again) lease.retried();
     this.#end();
     if (again) this.#next(this.#destination as ServiceDestination, how);

@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.ts';
 import type { HeldRequests } from './held_requests.ts';
 import type { InstancePools } from './instance_pools.ts';
 import type { BodyProblem } from './request_body.ts';
+import { triesAgain } from './retries.ts';
 import type { Destination, Director, Lease, NoInstance, TargetService } from './target.ts';
 
 interface FullPathOptions {
@@ -111,8 +112,8 @@ export class FullPath {
     try {
       const outcome = await attempt({ exchange, service, lease, target, pools: this.#options.pools });
       if (outcome.kind !== 'failed') return outcome;
-      const again =
-        count <= service.retries.attempts && isSafe(exchange, outcome.was_sent) && service.mayRetry();
+      const wasRefused = outcome.how === 'unreachable';
+      const again = isSafe(exchange, outcome.was_sent) && triesAgain(service, wasRefused, count);
       if (again) lease.retried();
       return { ...outcome, again };
     } finally {

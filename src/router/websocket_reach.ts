@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RoutedRequest } from '../routing/request.ts';
 import type { PageText } from './answer_page.ts';
 import type { HeldRequests } from './held_requests.ts';
+import { triesAgain } from './retries.ts';
 import type { Lease, NoInstance, TargetService } from './target.ts';
 import { connectBackend, type Unconnected, type WebSocketBackend } from './websocket_backend.ts';
 
@@ -78,7 +79,7 @@ export async function reachInstance(options: ReachOptions): Promise<Reached | Un
 /** Gives the place back. Returns whether another instance may be tried. */
 function mayGoOn(lease: Lease, why: Unconnected, { service, signal }: ReachOptions, count: number): boolean {
   if (!signal.aborted) lease.failed(why);
-  const isToGoOn = !signal.aborted && count <= service.retries.attempts && service.mayRetry();
+  const isToGoOn = !signal.aborted && triesAgain(service, why === 'unreachable', count);
   if (isToGoOn) lease.retried();
   lease.end(0, 0);
   return isToGoOn;

@@ -48,7 +48,7 @@ export class TestInstance implements TargetInstance {
 export class TestService implements TargetService {
   readonly id = 'chat';
   readonly timeouts = { connect: 3_000, response: 3_000, idle: null as number | null };
-  readonly retries = { attempts: 2, budget_percent: 100 };
+  retries = { attempts: 2, budget_percent: 100 };
   readonly told: string[] = [];
   readonly ended: { bytes_in: number; bytes_out: number }[] = [];
   hold: number | null = null;

@@ -376,13 +376,25 @@ test('a PUT whose body has begun to be sent is sent nowhere else', async (t) => 
 });
 
 test('it is tried no more often than the service says, and not beyond its budget', async (t) => {
-  const ports = await Promise.all([closedPort(), closedPort(), closedPort(), closedPort()]);
+  const ports = await Promise.all([deadBackend(t), deadBackend(t), deadBackend(t), deadBackend(t)]);
   const { port, service } = await openFront(t, ports);
   const answer = await send(t, port);
   assert.equal(answer.statusCode, 502);
   assert.equal(service.facts.filter(({ fact }) => fact === 'failed').length, 3);
   service.facts.length = 0;
   service.mayRetry = () => false;
+  assert.equal((await send(t, port)).statusCode, 502);
+  assert.deepEqual(factsOf(service), ['1 failed broken', '1 end']);
+});
+
+test('instances that refuse a connection are passed over, however many these are', async (t) => {
+  const backend = await openBackend(t, async (request, response) => response.end(await bodyOf(request)));
+  const closed = await Promise.all(Array.from({ length: 5 }, closedPort));
+  const { port, service } = await openFront(t, [...closed, backend.port]);
+  service.mayRetry = () => false;
+  assert.equal((await send(t, port, { method: 'POST' }, 'sent once')).text, 'sent once');
+  service.facts.length = 0;
+  service.retries = { ...service.retries, attempts: 0 };
   assert.equal((await send(t, port)).statusCode, 502);
   assert.deepEqual(factsOf(service), ['1 failed unreachable', '1 end']);
 });
