@@ -56,12 +56,27 @@ export class Convergence {
     const wanted = registry.wantedInstances(id);
     if (staying.length > wanted) return this.#shrink(id, staying.slice(wanted), actor);
     const areStarted = registry.get(id).wanted === 'running' && registry.spec(id).schedule === null;
+    const missing = wanted - staying.length - this.#readmit(id, wanted - staying.length);
+    // With fixed ports the missing ones have the ports of those that go.
+    if (missing > 0 && typeof registry.spec(id).port === 'number')
+      await this.#parts.retirement.hasten(id, { actor, cause: null });
     // An agent that dies here leaves to the next what is to be started.
-    const added = registry.addPlaces(id, wanted - staying.length, areStarted ? 'pending' : 'stopped');
+    const added = registry.addPlaces(id, missing, areStarted ? 'pending' : 'stopped');
     if (added.length === 0 || !areStarted) return null;
     for (const number of added) this.#wait(id, number, actor);
     this.#parts.reconciler.look(id);
     return null;
+  }
+
+  /** Lets so many at most stay that were on their way out. Returns how many these are. */
+  #readmit(id: string, count: number): number {
+    const { registry, retirement } = this.#parts;
+    const { instances, current_release } = registry.get(id);
+    const leaving = instances.filter(
+      ({ process, draining }) => draining?.is_leaving && process?.release === current_release,
+    );
+    const readmitted = leaving.filter(({ number }, index) => index < count && retirement.readmit(id, number));
+    return readmitted.length;
   }
 
   async #shrink(id: string, numbers: readonly number[], actor: string): Promise<StopReport | null> {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
+import type { Deployment } from '../contract/deployments.ts';
 import type { BatchOperation } from '../contract/requests.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
@@ -91,7 +92,10 @@ export class Operations {
   begin(): void {
     const { registry, history } = this.#options;
     const takenUp = new Set(registry.services().map(({ under_way }) => under_way?.deployment ?? 0));
-    history.endLost((id) => takenUp.has(id));
+    // An agent that dies right after a commit has not noted the end.
+    const isDone = ({ service, release }: Deployment) =>
+      release !== null && registry.find(service)?.current_release === release;
+    history.endLost((id) => takenUp.has(id), isDone);
     this.#retirement.begin();
   }
 
@@ -250,7 +254,11 @@ export class Operations {
       const { registry, supervisor } = this.#options;
       const { current_release } = registry.get(id);
       const spec = registry.spec(id);
-      registry.instance(id, number);
+      if (registry.instance(id, number).draining?.is_leaving)
+        throw new DavitError(
+          'state_conflict',
+          `instance ${number} is on its way out: another one took its place`,
+        );
       await supervisor.check(id, spec);
       registry.commit(id, { wanted: 'running' });
       // Where the agent dies in between, the next one starts it.

@@ -38,12 +38,15 @@ export class Retirement {
     this.#parts = parts;
   }
 
-  /** Goes on with what an earlier agent had begun. */
+  /** Goes on with what an earlier agent had begun. What was to start again in its place goes on to serve instead. */
   begin(): void {
-    for (const { id, instances } of this.#parts.registry.services())
-      for (const { number, draining, process } of instances)
-        if (draining !== null && process !== null)
+    for (const { id, instances, wanted, under_way } of this.#parts.registry.services())
+      for (const { number, draining, process } of instances) {
+        if (draining === null || process === null) continue;
+        const isWanted = !draining.is_leaving && wanted === 'running' && under_way === null;
+        if (!isWanted || !this.readmit(id, number))
           void this.#finish(id, number, { actor: 'agent', cause: null });
+      }
   }
 
   /** Takes an instance out, and lets it end when it has finished what it has; its place goes with it. */
@@ -85,6 +88,17 @@ export class Retirement {
     registry.advance(id, number, 'readmit', { draining: null, last_event: event.id });
     this.#waits.get(process.instance_id)?.abort();
     return true;
+  }
+
+  /** Ends what is on its way out at once: its places, and with them its ports, are wanted. */
+  async hasten(id: string, { actor, cause }: RetirementOrder): Promise<void> {
+    const { registry, supervisor } = this.#parts;
+    const { instances } = registry.get(id);
+    const leaving = instances.filter(({ process, draining }) => process !== null && draining?.is_leaving);
+    const order = { reason: 'stopped', actor, cause } as const;
+    await Promise.all(
+      leaving.map(({ number }) => supervisor.stop(id, number, registry.specOf(id, number).stop, order)),
+    );
   }
 
   /** Waits for nothing any more; what drains is left to the next agent. */

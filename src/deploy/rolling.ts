@@ -108,9 +108,11 @@ export class Rolling implements Course {
   }
 
   async #startMore(count: number): Promise<void> {
-    const { registry, traffic } = this.#parts;
-    const { service: id, steering } = this.#attempt;
+    const { registry, retirement, traffic } = this.#parts;
+    const { service: id, steering, target, under_way } = this.#attempt;
     steering.interrupted.throwIfAborted();
+    // Each number has its port.
+    if (typeof target.spec.port === 'number') await retirement.hasten(id, under_way);
     const added = registry.addPlaces(id, count);
     note(this.#parts, this.#attempt, { places: [...this.#attempt.under_way.places, ...added] });
     failPoint('deploy.places_noted');

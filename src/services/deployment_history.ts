@@ -90,11 +90,13 @@ export class DeploymentHistory {
     return [...this.#open.values()].filter((each) => each.service === service);
   }
 
-  /** Notes the end of those that an earlier agent left, but for those that are taken up. */
-  endLost(isTakenUp: (id: number) => boolean): void {
-    for (const { id, status } of [...this.#open.values()]) {
+  /** Notes the end of those that an earlier agent left, but for those that are taken up; `isDone`: of which the release is current. */
+  endLost(isTakenUp: (id: number) => boolean, isDone: (deployment: Deployment) => boolean): void {
+    for (const deployment of [...this.#open.values()]) {
+      const { id, status } = deployment;
       if (isTakenUp(id)) continue;
-      if (status === 'waiting') this.end(id, 'cancelled', 'the agent ended before its turn came');
+      if (isDone(deployment)) this.end(id, 'succeeded', null);
+      else if (status === 'waiting') this.end(id, 'cancelled', 'the agent ended before its turn came');
       else this.end(id, 'failed', 'the agent ended in the midst of it');
     }
   }

@@ -110,9 +110,16 @@ export function pidOf({ main_pid, pid }: InstanceProcess): number {
 }
 
 /** Whether connections may go to it. */
-export function isReady({ state, readiness, liveness, has_logged_ready }: Instance): boolean {
+export function isReady({ state, draining, readiness, liveness, has_logged_ready }: Instance): boolean {
   const isWell = (verdict: HealthVerdict | null) => verdict === null || verdict === 'healthy';
-  return state === 'running' && isWell(readiness) && isWell(liveness) && has_logged_ready !== false;
+  // One that was only starting when it was to go has never drained.
+  return (
+    state === 'running' &&
+    draining === null &&
+    isWell(readiness) &&
+    isWell(liveness) &&
+    has_logged_ready !== false
+  );
 }
 
 /** Whether it is to be started, if not at once. */

@@ -107,7 +107,9 @@ export class Registry {
 
   status(id: string): ServiceStatus {
     const service = this.get(id);
-    const restart_required = service.instances.some((instance) => this.#isOutdated(service, instance));
+    const restart_required = stayingInstances(service).some((instance) =>
+      this.#isOutdated(service, instance),
+    );
     return statusOf(service, this.spec(id), { next_run: this.nextRun(id), restart_required });
   }
 

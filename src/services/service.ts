@@ -148,7 +148,7 @@ function lastExitOf({ instances }: Service) {
 }
 
 function sentence(service: Service, state: ServiceState): string {
-  const { instances } = service;
+  const instances = stayingInstances(service);
   const what = stateSentence(service, state);
   const off = instances.filter(({ process }) => process === null);
   if (instances.length < 2 || off.length === 0 || off.length === instances.length) return what;

@@ -16,7 +16,7 @@ export interface StoredRelease {
   readonly created_by: string;
 }
 
-/** How many releases of a service are kept; the oldest go first, the current one never. */
+/** How many releases of a service are kept; the oldest go first, those that are current or run never. */
 const keptReleases = 100;
 
 /** Services and releases in SQLite. A write that fails throws `storage_unavailable`. */
@@ -45,7 +45,9 @@ export class ServiceStore {
       release: prepare('SELECT * FROM releases WHERE service = ? AND release = ?'),
       addRelease: prepare('INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
       settle: prepare('UPDATE releases SET outcome = ?, cause = ? WHERE service = ? AND release = ?'),
-      prune: prepare('DELETE FROM releases WHERE service = ? AND release <= ? AND release <> ?'),
+      prune: prepare(
+        'DELETE FROM releases WHERE service = ? AND release <= ? AND release NOT IN (SELECT value FROM json_each(?))',
+      ),
       lastGood: prepare(
         `SELECT * FROM releases WHERE service = ? AND release < ? AND outcome = 'succeeded' ORDER BY release DESC LIMIT 1`,
       ),
@@ -96,7 +98,8 @@ export class ServiceStore {
       transaction(this.#database, () => {
         this.#statements.save.run(id, JSON.stringify(service));
         this.#statements.addRelease.run(id, release, spec, reason, outcome, cause, created_at, created_by);
-        this.#statements.prune.run(id, release - keptReleases, service.current_release);
+        const inUse = JSON.stringify(releasesInUse(service));
+        this.#statements.prune.run(id, release - keptReleases, inUse);
       }),
     );
   }
@@ -104,6 +107,12 @@ export class ServiceStore {
   settleRelease(id: string, release: number, outcome: Release['outcome'], cause: string | null): void {
     write(() => this.#statements.settle.run(outcome, cause, id, release));
   }
+}
+
+/** Those that are current, run, or are to run again. */
+function releasesInUse({ current_release, instances, under_way }: Service): number[] {
+  const running = instances.flatMap(({ process }) => process?.release ?? []);
+  return [current_release, ...running, under_way?.release ?? [], under_way?.before?.release ?? []].flat();
 }
 
 function toRelease(row: Record<string, unknown>): StoredRelease {
