@@ -18,7 +18,11 @@ export class InPlace {
 
   async run(): Promise<void> {
     const { service: id, under_way, steering, target } = this.#attempt;
-    const numbers = emptyFirst(stayingInstances(this.#parts.registry.get(id)));
+    const isFixed = typeof target.spec.port === 'number';
+    const staying = stayingInstances(this.#parts.registry.get(id));
+    // Fixed ports are those of the first numbers.
+    const taken = staying.filter(({ number }) => !isFixed || number <= under_way.instances);
+    const numbers = emptyFirst(taken.slice(0, under_way.instances));
     for (const number of numbers) {
       const { places } = this.#attempt.under_way;
       if (places.length >= under_way.instances) break;

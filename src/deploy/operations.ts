@@ -94,7 +94,9 @@ export class Operations {
     const takenUp = new Set(registry.services().map(({ under_way }) => under_way?.deployment ?? 0));
     // An agent that dies right after a commit has not noted the end.
     const isDone = ({ service, release }: Deployment) =>
-      release !== null && registry.find(service)?.current_release === release;
+      release !== null &&
+      registry.find(service)?.current_release === release &&
+      registry.release(service, release).outcome === 'succeeded';
     history.endLost((id) => takenUp.has(id), isDone);
     this.#retirement.begin();
   }

@@ -79,14 +79,17 @@ export class Registry {
 
   /**
    * The spec by which an instance is judged: the current one, also where it was changed without a restart, but for an
-   * instance of a release that is on trial.
+   * instance of a release that is on trial, or of another one that is on its way out.
    */
   specOf(id: string, number: number): Spec {
-    const { under_way, current_release } = this.get(id);
-    const { process } = this.instance(id, number);
+    const service = this.get(id);
+    const { under_way, current_release } = service;
+    const instance = this.instance(id, number);
+    const { process, draining } = instance;
     const isOnTrial =
       process !== null && (process.release > current_release || process.release === under_way?.release);
-    return isOnTrial ? this.release(id, process.release).spec : this.spec(id);
+    const isOther = process !== null && draining?.is_leaving && this.#isOutdated(service, instance);
+    return isOnTrial || isOther ? this.release(id, process.release).spec : this.spec(id);
   }
 
   /** Throws `instance_not_found`. */

@@ -167,3 +167,18 @@ test('an agent that dies leaves to the next one what drains, and what it was abo
   await untilGone(pid);
   await untilInstances('left', (all) => all.length === 1 && all[0]?.status === 'running');
 });
+
+test('what is on its way out is stopped as its own release says', async () => {
+  await deploy('signal', 'old', { stop: { signal: 'SIGINT' } });
+  const [{ pid } = { pid: 0 }] = await instances('signal');
+  const [open] = await openRequests('signal', 1);
+  await deploy('signal', 'new', { stop: { signal: 'SIGTERM' } });
+  process.kill(Number(pid), 'SIGUSR2');
+  assert.equal(await open, 'old');
+  await untilGone(Number(pid));
+  const { events } = (await agent.call('GET', '/api/v1/events?service=signal&type=service.stopping')).body;
+  assert.deepEqual(
+    events.map(({ message }: { message: string }) => message),
+    [`SIGINT is sent to process ${pid}`],
+  );
+});

@@ -200,3 +200,27 @@ test('an old instance that ends while a canary waits is started again, by its ow
   await succeeds(agent.call('DELETE', '/api/v1/services/old'));
   assert.equal(isRunning(Number(old)), false);
 });
+
+test('fixed ports stay the first ones, also where a later instance does not run', async () => {
+  const port = firstPort();
+  const restart = { policy: 'never' };
+  await succeeds(
+    deploy('fewer', { ...server, port, instances: 3, ready_log: 'ready', rollout: rolling, restart }),
+  );
+  const [, , third] = await pids('fewer');
+  process.kill(Number(third), 'SIGKILL');
+  await agent.until(
+    'GET',
+    '/api/v1/services/fewer/instances',
+    ({ instances: all }) => all[2].status === 'stopped',
+  );
+  await succeeds(deploy('fewer', { instances: 2 }));
+  const now = await untilSettled('fewer', 2, 2);
+  assert.deepEqual(
+    now.map((each) => [each.instance, each.port]),
+    [
+      [1, port],
+      [2, port + 1],
+    ],
+  );
+});

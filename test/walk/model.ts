@@ -82,13 +82,13 @@ export function deployFailed(
 ): Modelled {
   const service = withRelease(before, variant, 'failed');
   if (strategy === 'recreate') return recreationFailed(service);
-  return strategy === 'in_place' ? placeTakenInVain(service) : service;
+  return strategy === 'in_place' ? placeTakenInVain(service, variant) : service;
 }
 
-/** The first one was tried in a place where nothing ran or, if there was none, in that of the first that did. */
-function placeTakenInVain(service: Modelled): Modelled {
+/** The first one was tried in a place where nothing ran or, if that was none of the first ones, in that of the first. */
+function placeTakenInVain(service: Modelled, { instances }: Variant): Modelled {
   const { places } = service;
-  const free = places.findIndex(({ state }) => state !== 'live');
+  const free = places.slice(0, instances).findIndex(({ state }) => state !== 'live');
   const at = Math.max(0, free);
   const { number = null, release = null } = places[at] ?? {};
   const place = free < 0 ? { ...runs(0), release } : waits;
