@@ -46,7 +46,7 @@ const rollouts: readonly Rollout[] = [
       ['deploy.retiring', 1],
       ['deploy.retiring', 2],
       ['stop.signalled', 1],
-      ['stop.noted', 2],
+      ['stop.noted', 1],
       ['deploy.started', 2],
       ['deploy.settled', 2],
       ['deploy.committed', 2],
