@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RunOutcome, TaskRun, TaskRunList } from '../contract/runs.ts';
+import type { RunOutcome, TaskRunList } from '../contract/runs.ts';
 import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { moment, tookText } from './format.ts';
