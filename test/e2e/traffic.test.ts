@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { brokenVersion, deployManyTimes, firstVersion } from '../traffic_load/deploys.ts';
-import { killAgent, killInstance, killRouter } from '../traffic_load/kills.ts';
+import { endRouter, killAgent, killAgentInDeploy, killInstance, killRouter } from '../traffic_load/kills.ts';
 import { Load } from '../traffic_load/load.ts';
 import { Stage } from '../traffic_load/stage.ts';
 
@@ -31,6 +31,12 @@ test('twelve deploys in a row, every fourth of them broken, fail no request and 
 });
 
 test('the agent is killed and the next one takes over: no client notices', () => killAgent(stage, load));
+
+test('the agent is killed in the midst of a deploy, and the next one goes on with it: no client notices', () =>
+  killAgentInDeploy(stage, load));
+
+test('one of two routers ends in order: no request fails, and WebSockets end with 1012', () =>
+  endRouter(stage, load));
 
 test('one of two routers is killed: no connection but its own ends', () => killRouter(stage, load));
 

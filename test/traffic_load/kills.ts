@@ -19,6 +19,26 @@ export async function killAgent(stage: Stage, load: Load): Promise<void> {
   assert.deepEqual({ routers: stage.routerPids(), service: stage.servicePids() }, before);
 }
 
+/** SIGKILL to the agent while it replaces a release by another one: the next one goes on with that. */
+export async function killAgentInDeploy(stage: Stage, load: Load): Promise<void> {
+  const version = `after-${performance.now().toFixed(0)}`;
+  const before = new Set(stage.servicePids());
+  const answered = stage.deploy(version, 'good').catch(() => null);
+  await until('a new instance is started', () => stage.servicePids().some((pid) => !before.has(pid)));
+  await stage.killAgent();
+  await answered;
+  await load.http.versions();
+  await stage.startAgent();
+  await until(
+    'the next agent has gone on with it',
+    () => !stage.servicePids().some((pid) => before.has(pid)),
+  );
+  await stage.isWhole();
+  assert.deepEqual(await load.http.versions(), [version]);
+  await load.webSockets.allEcho();
+  load.assertNothingFailed();
+}
+
 /** SIGKILL to one of the routers: its own connections break, those of the other do not, and another one takes its place. */
 export async function killRouter(stage: Stage, load: Load): Promise<void> {
   const [killed = 0, other = 0] = stage.routerPids();

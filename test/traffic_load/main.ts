@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { brokenVersion, deployManyTimes, firstVersion } from './deploys.ts';
-import { killAgent, killInstance, killRouter } from './kills.ts';
+import { endRouter, killAgent, killAgentInDeploy, killInstance, killRouter } from './kills.ts';
 import { Load } from './load.ts';
 import { Stage } from './stage.ts';
 
 const usage = `npm run traffic -- [options]
 
-Deploys many times under load, and kills the agent, a router and an instance; ends with what did not hold, or with what went through.
+Deploys many times under load, and kills or ends the agent, a router and an instance; ends with what did not hold, or with what went through.
 
 Options:
   --deploys <n>        how many; default: 100
@@ -42,7 +42,7 @@ async function prove(stage: Stage): Promise<void> {
   const brokenEvery = Number(options['broken-every']);
   await deployManyTimes(stage, load, { count: Number(options.deploys), brokenEvery, onDeployed: say });
   for (let round = 1; round <= Number(options.kills); round += 1) {
-    for (const kill of [killAgent, killRouter, killInstance]) {
+    for (const kill of [killAgent, killAgentInDeploy, endRouter, killRouter, killInstance]) {
       await kill(stage, load);
       say(`${kill.name}, time ${round}: held`);
     }
