@@ -76,8 +76,9 @@ export class Deployments {
     return this.#runInstead(id, spec, order);
   }
 
-  /** Notes that a deployment failed before it could begin. */
+  /** Notes that a deployment failed, maybe before it could begin. What the next agent goes on with is not over. */
   noteRefusal(deployment: number, error: unknown): void {
+    if (error instanceof Interruption) return;
     const { history } = this.#parts;
     history.end(deployment, statusAfter(error), errorMessage(error));
   }
@@ -107,8 +108,7 @@ export class Deployments {
       history.end(deployment, 'succeeded', null);
       return { ...done, release, deployment };
     } catch (error) {
-      // What the next agent goes on with is not over.
-      if (!(error instanceof Interruption)) history.end(deployment, statusAfter(error), errorMessage(error));
+      this.noteRefusal(deployment, error);
       throw error;
     }
   }
@@ -195,7 +195,7 @@ export class Deployments {
       if (deployment !== null) history.end(deployment, 'succeeded', null);
     } catch (error) {
       // It has been noted with the service.
-      if (deployment !== null && !(error instanceof Interruption)) this.noteRefusal(deployment, error);
+      if (deployment !== null) this.noteRefusal(deployment, error);
     }
   }
 

@@ -224,3 +224,18 @@ test('fixed ports stay the first ones, also where a later instance does not run'
     ],
   );
 });
+
+test('an agent that ends in the midst of it leaves the rest to the next one', async () => {
+  const go = `${agent.data}/go-on`;
+  await succeeds(deploy('midst', { command: worker, instances: 3, rollout: rolling }));
+  const command = `while [ ! -e ${go} ]; do sleep 0.05; done; echo go; ${worker}`;
+  const answer = deploy('midst', { command, ready_log: 'go' }).catch(() => null);
+  await agent.until('GET', '/api/v1/services/midst/instances', ({ instances: all }) => all.length === 4);
+  const ended = agent.end('SIGTERM');
+  writeFileSync(go, '');
+  await Promise.all([ended, answer]);
+  agent = await startAgent({ data: agent.data });
+  await untilSettled('midst', 3, 2);
+  const { deployments } = (await agent.call('GET', '/api/v1/services/midst/deployments')).body;
+  assert.deepEqual([deployments[0].release, deployments[0].status], [2, 'succeeded']);
+});
