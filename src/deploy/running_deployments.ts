@@ -45,8 +45,9 @@ export class RunningDeployments {
     return id;
   }
 
-  /** Throws why a deployment whose turn has come is not wanted any more. */
+  /** Throws why a deployment whose turn has come is not wanted any more, or not begun by this agent. */
   requireWanted(service: string, deployment: number): void {
+    this.#interrupted.signal.throwIfAborted();
     const { status, cause } = this.#parts.history.get(service, deployment);
     if (status === 'superseded') throw new DavitError('deployment_superseded', `not begun: ${cause}`);
     if (status === 'cancelled') throw new DavitError('deployment_cancelled', `not begun: ${cause}`);
@@ -69,6 +70,8 @@ export class RunningDeployments {
     work: (steering: Steering) => Promise<T>,
   ): Promise<T> {
     const { events, history } = this.#parts;
+    // What the next agent is to go on with must not be replaced by something else before.
+    this.#interrupted.signal.throwIfAborted();
     const cancel = new AbortController();
     const { promise: promoted, resolve: promote } = Promise.withResolvers<void>();
     const running: Running = { deployment, release, cancel, promote, waits: false };

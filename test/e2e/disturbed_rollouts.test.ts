@@ -236,6 +236,27 @@ test('an agent that ends in the midst of it leaves the rest to the next one', as
   await Promise.all([ended, answer]);
   agent = await startAgent({ data: agent.data });
   await untilSettled('midst', 3, 2);
-  const { deployments } = (await agent.call('GET', '/api/v1/services/midst/deployments')).body;
-  assert.deepEqual([deployments[0].release, deployments[0].status], [2, 'succeeded']);
+  const path = '/api/v1/services/midst/deployments';
+  await agent.until('GET', path, ({ deployments }) => deployments[0].ended_at !== null);
+  const [newest] = (await agent.call('GET', path)).body.deployments;
+  assert.deepEqual([newest.release, newest.status], [2, 'succeeded']);
+});
+
+test('an agent that ends begins no deployment that waits for its turn', async () => {
+  const go = `${agent.data}/go-first`;
+  await succeeds(deploy('turn', { command: worker, instances: 2, rollout: rolling }));
+  const command = `while [ ! -e ${go} ]; do sleep 0.05; done; echo go; ${worker}`;
+  const first = deploy('turn', { command, ready_log: 'go' }).catch(() => null);
+  await agent.until('GET', '/api/v1/services/turn/instances', ({ instances: all }) => all.length === 3);
+  const second = deploy('turn', { env: { A: '3' } }).catch(() => null);
+  const path = '/api/v1/services/turn/deployments';
+  await agent.until('GET', path, ({ deployments }) => deployments[0].status === 'waiting');
+  const ended = agent.end('SIGTERM');
+  writeFileSync(go, '');
+  await Promise.all([ended, first, second]);
+  agent = await startAgent({ data: agent.data });
+  await untilSettled('turn', 2, 2);
+  await agent.until('GET', path, ({ deployments }) => deployments[1].status === 'succeeded');
+  const { deployments } = (await agent.call('GET', path)).body;
+  assert.deepEqual([deployments[0].release, deployments[0].status], [null, 'cancelled']);
 });
