@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { DependencyCondition } from '../../src/contract/policies.ts';
 import type { SpecPatch } from '../../src/contract/spec.ts';
 import type { Answer } from '../helpers/agent.ts';
 import { isMet, isThere } from './check.ts';
@@ -62,7 +63,8 @@ export function deploy(service: Name, variant: Variant): Ask {
     effect: (before, situation) => {
       if (lacksDependency(service, variant, situation.world)) return { status: 400, after: before };
       if (!isMetFor(situation)) return { status: 422, after: model.withRelease(before, variant, 'failed') };
-      if (variant.way === 'deaf' && isAwaited(service, situation)) return null;
+      // It is started, for a while, and no more than that.
+      if (variant.way === 'deaf' && isAwaited(service, situation, ['started'])) return null;
       if (variant.way === 'steady' || variant.way === 'stubborn')
         return { status: 200, after: model.deployed(before, variant) };
       const running = runningNumbers(before);
@@ -242,12 +244,16 @@ function count(service: Modelled | null): number {
   return liveOf(service).length;
 }
 
-/** Whether a start, however short, is enough for another service that waits for this one. */
-function isAwaited(service: Name, { world, seen }: Situation): boolean {
-  if (isThere({ on: service, condition: 'started' }, seen)) return false;
+/** Whether another service lacks this one, and acts as soon as it is there, however short that is. */
+export function isAwaited(
+  service: Name,
+  { world, seen }: Situation,
+  conditions: readonly DependencyCondition[] = ['started', 'healthy', 'log_ready'],
+): boolean {
   return names.some((other) => {
     const dependency = world[other] && dependencyOf(other, model.variantOf(world[other]));
-    return dependency?.on === service && dependency.condition === 'started';
+    if (dependency?.on !== service || !conditions.includes(dependency.condition)) return false;
+    return !isThere(dependency, seen);
   });
 }
 

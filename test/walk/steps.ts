@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { untilGone } from '../helpers/system.ts';
-import { type Ask, anyAsk, anyLoneAsk, type Effect, type Situation } from './asks.ts';
+import { type Ask, anyAsk, anyLoneAsk, type Effect, isAwaited, type Situation } from './asks.ts';
 import type { SeenProcess } from './host.ts';
 import { kill, type Lane } from './lane.ts';
 import {
@@ -108,6 +108,8 @@ function race([first, other]: readonly [Ask, Ask]): Step {
     unsure: [first.service],
     outcomes: (situation) => {
       if (first.service !== other.service) return null;
+      const endsIt = [first, other].some(({ title }) => /^(stop|delete) /.test(title));
+      if (endsIt && isAwaited(first.service, situation)) return null;
       const orders = [
         [first, other],
         [other, first],
