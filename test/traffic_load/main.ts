@@ -15,6 +15,7 @@ Options:
   --http-clients <n>   default: 32
   --websockets <n>     default: 1000
   --kills <n>          how often each is killed; default: 5
+  --strategy <name>    of the deploys; default: rolling
 `;
 
 const { values: options } = parseArgs({
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     'http-clients': { type: 'string', default: '32' },
     websockets: { type: 'string', default: '1000' },
     kills: { type: 'string', default: '5' },
+    strategy: { type: 'string', default: 'rolling' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -54,7 +56,7 @@ async function prove(stage: Stage): Promise<void> {
 
 if (options.help) say(usage);
 else {
-  const stage = await Stage.open();
+  const stage = await Stage.open(options.strategy);
   try {
     await prove(stage);
     assert.deepEqual(await stage.close(), [], 'processes are left over');

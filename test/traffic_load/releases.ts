@@ -11,12 +11,13 @@ export interface ReleaseParts {
   readonly version: string;
   readonly kind: ReleaseKind;
   readonly instances: number;
+  readonly strategy: string;
   /** More of its environment. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** The spec of a release that takes all that comes to the routers. */
-export function releaseSpec({ command, version, kind, instances, env }: ReleaseParts): object {
+export function releaseSpec({ command, version, kind, instances, strategy, env }: ReleaseParts): object {
   return {
     command,
     env: { ...env, VERSION: version, KIND: kind },
@@ -27,7 +28,7 @@ export function releaseSpec({ command, version, kind, instances, env }: ReleaseP
     routes: [{}],
     restart: { backoff: { initial: '100ms' } },
     rollout: {
-      strategy: 'rolling',
+      strategy,
       ready_timeout: kind === 'never_ready' ? '3s' : '60s',
       drain_timeout: '1s',
       drain_spread: '500ms',

@@ -19,25 +19,29 @@ export class Stage {
   /** Where the routers listen. */
   readonly port: number;
   readonly #data: string;
+  readonly #strategy: string;
   #agent: RunningAgent;
   #closed: Promise<number[]> | null = null;
 
-  private constructor(port: number, data: string, agent: RunningAgent) {
+  private constructor(port: number, data: string, strategy: string, agent: RunningAgent) {
     this.port = port;
     this.#data = data;
+    this.#strategy = strategy;
     this.#agent = agent;
   }
 
-  static async open(): Promise<Stage> {
+  /** @param strategy of its rollouts */
+  static async open(strategy = 'rolling'): Promise<Stage> {
     const data = await mkdtemp(join(tmpdir(), 'davit-traffic-'));
     const port = await freePort();
-    return new Stage(port, data, await startOn(data, port));
+    return new Stage(port, data, strategy, await startOn(data, port));
   }
 
   /** Sends a release, and resolves with the answer of the agent. */
   deploy(version: string, kind: ReleaseKind): Promise<Answer> {
     const command = fixture('traffic_service.mjs');
-    const spec = releaseSpec({ command, version, kind, instances, env: { TRAFFIC_STAGE: this.#data } });
+    const env = { TRAFFIC_STAGE: this.#data };
+    const spec = releaseSpec({ command, version, kind, instances, strategy: this.#strategy, env });
     return this.#agent.call('POST', `/service/${service}/deploy`, spec);
   }
 
