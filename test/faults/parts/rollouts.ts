@@ -107,7 +107,7 @@ const rollouts: readonly Rollout[] = [
         ['deploy.put_back', 1],
       ],
       twice: ['deploy.failed', 'start.recorded', 'deploy.brought_back', 'deploy.put_back'],
-      quick: ['deploy.brought_back', 'start.recorded'],
+      quick: ['deploy.brought_back'],
       ends: failed,
       endsGivenUp: failed,
     }),
@@ -145,7 +145,10 @@ const rollouts: readonly Rollout[] = [
 /** The agent killed at every named point of replacements beside what runs. */
 export function rolloutCases(): FaultCase[] {
   return rollouts.flatMap((each) => [
-    ...each.points.map(([point, at]) => killCase(each, point, at, false)),
+    ...each.points.map(([point, at], index) => ({
+      ...killCase(each, point, at, false),
+      isQuick: each.quick.includes(point) && isFirst(each, index),
+    })),
     ...each.points
       .filter(([point], index) => each.twice.includes(point) && isFirst(each, index))
       .map(([point, at]) => killCase(each, point, at, true)),
@@ -157,11 +160,11 @@ function isFirst({ points }: Rollout, index: number): boolean {
 }
 
 function killCase(each: Rollout, point: FailPointName, at: number, isTwice: boolean): FaultCase {
-  const { name, rollout, quick, ends, endsGivenUp } = each;
+  const { name, rollout, ends, endsGivenUp } = each;
   return {
     fault: isTwice ? 'SIGKILL, and the next agent too' : 'SIGKILL',
     step: `${name} at ${point}, time ${at}`,
-    isQuick: !isTwice && quick.includes(point),
+    isQuick: false,
     run: async () => {
       await using sandbox = new Sandbox();
       await sandbox.start({}, `${point}=kill@${at}`);
