@@ -148,29 +148,16 @@ export class Operations {
     // Before anything that is under way is ended for it, and once more when it is its turn.
     requireRight();
     return this.#endedTurn(id, actor, async () => {
-      const { registry, dependencies, history } = this.#options;
-      registry.get(id);
+      this.#options.registry.get(id);
       requireRight();
+      const { dependencies } = this.#options;
       const dependents = [...dependencies.dependentsOf(id)].filter((name) => name !== id);
       if (dependents.length > 0)
         throw new DavitError(
           'state_conflict',
           `${dependents.join(', ')} depends on "${id}": delete that first`,
         );
-      registry.commit(id, { wanted: 'stopped' });
-      const stop = await this.#stopRunning(id, actor, null);
-      const { current_release } = registry.get(id);
-      registry.remove(id);
-      history.forget(id);
-      await this.#options.forget(id);
-      this.#record('service.deleted', id, actor, 'Service was deleted with its releases and logs');
-      return {
-        status: 'deleted',
-        message: 'Service deleted',
-        service: id,
-        release: current_release,
-        ...(stop && { stop }),
-      };
+      return this.#stopAndForget(id, actor);
     });
   }
 
@@ -386,9 +373,12 @@ export class Operations {
     });
   }
 
-  /** Ends a service of the agent itself, if there is one. */
+  /** Ends a service of the agent itself and forgets it, if there is one. */
   async endOwn(id: string): Promise<void> {
-    if (this.#options.registry.find(id) !== null) await this.#stopInTurn(id, 'agent');
+    const { registry } = this.#options;
+    await this.#turn(id, async () => {
+      if (registry.find(id) !== null) await this.#stopAndForget(id, 'agent');
+    });
   }
 
   /** Brings to an end what an agent was doing with a service when it died, and starts again what ended with it or the host. */
@@ -565,6 +555,18 @@ export class Operations {
 
   get #stopParts() {
     return { ...this.#options, retirement: this.#retirement };
+  }
+
+  async #stopAndForget(id: string, actor: string): Promise<OperationResult> {
+    const { registry, history, forget } = this.#options;
+    registry.commit(id, { wanted: 'stopped' });
+    const stop = await this.#stopRunning(id, actor, null);
+    const { current_release: release } = registry.get(id);
+    registry.remove(id);
+    history.forget(id);
+    await forget(id);
+    this.#record('service.deleted', id, actor, 'Service was deleted with its releases and logs');
+    return { status: 'deleted', message: 'Service deleted', service: id, release, ...(stop && { stop }) };
   }
 
   #stopInTurn(id: string, actor: string): Promise<OperationResult> {

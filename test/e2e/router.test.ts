@@ -330,6 +330,7 @@ test('listeners come and go with the configuration, and connections of the other
   write(null);
   assert.equal(await echo.closed, 1012);
   await until('the routers have ended', () => !pids.some(isRunning));
+  await agent.until('GET', '/services', (services) => !('davit.router' in services));
   const listed = await agent.call('GET', '/api/v1/connections');
   assert.equal(listed.status, 503);
   assert.equal(listed.body.code, 'router_unavailable');

@@ -166,7 +166,7 @@ class Agent implements RunningAgent {
 
   /** The pids of every instance of a service, with all that they started. */
   async #processesOf(service: string): Promise<number[]> {
-    const { instances } = (await this.call('GET', `/api/v1/services/${service}/instances`)).body;
+    const { instances = [] } = (await this.call('GET', `/api/v1/services/${service}/instances`)).body;
     const pids: number[] = instances.flatMap(({ pid }: { pid?: number }) => pid ?? []);
     return pids.filter(isRunning).flatMap((pid) => processesWith(markOf(pid)));
   }
