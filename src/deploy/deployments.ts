@@ -83,6 +83,12 @@ export class Deployments {
     history.end(deployment, statusAfter(error), errorMessage(error));
   }
 
+  #noteSuccess(deployment: number, release: number): void {
+    const { history } = this.#parts;
+    history.addStep(deployment, `Release ${release} is current`);
+    history.end(deployment, 'succeeded', null);
+  }
+
   async #try(
     id: string,
     spec: Spec,
@@ -105,7 +111,7 @@ export class Deployments {
     failPoint('deploy.release_written');
     try {
       const done = await this.#replace(id, spec, { ...order, cause, is_deployment: true });
-      history.end(deployment, 'succeeded', null);
+      this.#noteSuccess(deployment, release);
       return { ...done, release, deployment };
     } catch (error) {
       this.noteRefusal(deployment, error);
@@ -192,7 +198,7 @@ export class Deployments {
     const found = { ...under_way, cause };
     try {
       await running.run(id, found, (steering) => resumeReplacement(this.#parts, id, found, steering));
-      if (deployment !== null) history.end(deployment, 'succeeded', null);
+      if (deployment !== null) this.#noteSuccess(deployment, release);
     } catch (error) {
       // It has been noted with the service.
       if (deployment !== null) this.noteRefusal(deployment, error);

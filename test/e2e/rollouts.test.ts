@@ -64,7 +64,7 @@ test('a rolling deployment starts each new instance before an old one ends', asy
   assert.equal(body.strategy, 'rolling');
   assert.deepEqual(
     body.steps.map(({ message }: { message: string }) => message),
-    [1, 2, 3].map((count) => `${count} of 3 instances run release 2`),
+    [...[1, 2, 3].map((count) => `${count} of 3 instances run release 2`), 'Release 2 is current'],
   );
   const events: Event[] = (await agent.call('GET', '/api/v1/events?service=roll&limit=1000')).body.events;
   const order = events
@@ -276,7 +276,7 @@ test('fixed ports are taken over one after another', async () => {
   const { steps } = (await agent.call('GET', `/api/v1/services/fixed/deployments/${deployment}`)).body;
   assert.deepEqual(
     steps.map(({ message }: { message: string }) => message),
-    ['Instance 1 runs release 2', 'Instance 2 runs release 2'],
+    ['Instance 1 runs release 2', 'Instance 2 runs release 2', 'Release 2 is current'],
   );
 });
 
