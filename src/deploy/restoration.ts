@@ -1,6 +1,6 @@
 import { failPoint } from '../lib/fail_point.ts';
 import { milliseconds } from '../lib/units.ts';
-import type { Instance } from '../services/instance.ts';
+import { type Instance, isReady } from '../services/instance.ts';
 import { stayingInstances, type UnderWay } from '../services/service.ts';
 import { Abandonment, type Attempt, type CourseParts, note } from './course.ts';
 import { emptyFirst, newInstances, oldInstances, oldPlaces } from './places.ts';
@@ -27,13 +27,21 @@ export class Restoration {
   async run(): Promise<void> {
     const { traffic, reconciler } = this.#parts;
     const { service: id, under_way } = this.#attempt;
-    note(this.#parts, this.#attempt, { shares: null });
+    note(this.#parts, this.#attempt, { shares: this.#shares() });
     if (under_way.before !== null && !this.#isAbandoned()) await this.#bringBack(under_way.before);
     failPoint('deploy.brought_back');
     await traffic.applied(id);
     await this.#endNew();
     this.#makePlaces();
     reconciler.look(id);
+  }
+
+  /** Where requests were shared out, all go to old instances at once, as far as any can take them. */
+  #shares(): UnderWay['shares'] {
+    const { service, under_way } = this.#attempt;
+    const { before, shares } = under_way;
+    const canServe = oldInstances(this.#parts.registry.get(service), under_way).some(isReady);
+    return shares === null || before === null || !canServe ? null : [{ release: before.release, weight: 1 }];
   }
 
   async #bringBack(before: Before): Promise<void> {
