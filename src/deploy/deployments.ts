@@ -189,7 +189,7 @@ export class Deployments {
 
   /** Brings to an end what an agent was in the midst of when it died, if it was. */
   async finish(id: string): Promise<void> {
-    const { registry, history, running } = this.#parts;
+    const { registry, running } = this.#parts;
     const { under_way } = registry.get(id);
     if (under_way === null) return;
     const { release, actor, deployment } = under_way;

@@ -120,7 +120,7 @@ test('a release that does worse stays where its rollout says so', async () => {
   const { status, steps } = await newest('kept');
   assert.equal(status, 'succeeded');
   assert.match(
-    steps.at(-1)?.message ?? '',
+    steps.at(-2)?.message ?? '',
     /does worse than the one before: .*; it stays, as its rollout says/,
   );
 });
