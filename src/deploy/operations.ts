@@ -571,7 +571,8 @@ export class Operations {
 
   #stopInTurn(id: string, actor: string): Promise<OperationResult> {
     return this.#endedTurn(id, actor, async () => {
-      this.#options.registry.commit(id, { wanted: 'stopped' });
+      // What was left to the next agent is not gone on with, either.
+      this.#options.registry.commit(id, { wanted: 'stopped', under_way: null });
       const stop = await this.#stopRunning(id, actor, null);
       const waited = this.#convergence.rest(id);
       if (stop === null && !waited) return this.#result(id, 'stopped', 'Service was already stopped');
