@@ -583,8 +583,11 @@ export class Operations {
 
   /** Ends deployments of a service, and takes its turn after that. */
   #endedTurn<T>(id: string, actor: string, work: () => Promise<T>): Promise<T> {
-    this.#running.abandon(id, actor);
-    return this.#turn(id, work);
+    const hasTurn = this.#running.abandon(id, actor);
+    return this.#turn(id, () => {
+      hasTurn();
+      return work();
+    });
   }
 
   /** A turn for which nobody waits who knows how long: not while a deployment waits for somebody. */

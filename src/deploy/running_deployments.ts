@@ -22,6 +22,8 @@ interface Running {
 export class RunningDeployments {
   readonly #parts: RunningDeploymentsParts;
   readonly #running = new Map<string, Running>();
+  /** By service: who waits for their turn to stop it. */
+  readonly #abandoned = new Map<string, Set<Abandonment>>();
   readonly #interrupted = new AbortController();
   /** By deployment: who is told that it has got to where it waits for somebody. */
   readonly #onWaiting = new Map<number, () => void>();
@@ -73,6 +75,7 @@ export class RunningDeployments {
     // What the next agent is to go on with must not be replaced by something else before.
     this.#interrupted.signal.throwIfAborted();
     const cancel = new AbortController();
+    for (const reason of this.#abandoned.get(service) ?? []) cancel.abort(reason);
     const { promise: promoted, resolve: promote } = Promise.withResolvers<void>();
     const running: Running = { deployment, release, cancel, promote, waits: false };
     this.#running.set(service, running);
@@ -126,12 +129,22 @@ export class RunningDeployments {
     throw new DavitError('state_conflict', message);
   }
 
-  /** Ends what is under way of a service that is to be stopped, and what waits. */
-  abandon(service: string, actor: string): void {
+  /**
+   * Ends what is under way of a service that is to be stopped, and what waits. What else begins of it ends at once, until the
+   * returned function is called.
+   */
+  abandon(service: string, actor: string): () => void {
+    const reason = new Abandonment(actor);
+    const reasons = this.#abandoned.get(service) ?? new Set();
+    this.#abandoned.set(service, reasons.add(reason));
     for (const { id, status } of this.#parts.history.open(service))
       if (status === 'waiting')
         this.#endWaiting(id, service, 'cancelled', `the service was stopped by ${actor}`, actor);
-    this.#running.get(service)?.cancel.abort(new Abandonment(actor));
+    this.#running.get(service)?.cancel.abort(reason);
+    return () => {
+      reasons.delete(reason);
+      if (reasons.size === 0) this.#abandoned.delete(service);
+    };
   }
 
   /** The agent ends: what compares leaves that to the next one. */

@@ -260,3 +260,20 @@ test('an agent that ends begins no deployment that waits for its turn', async ()
   const { deployments } = (await agent.call('GET', path)).body;
   assert.deepEqual([deployments[0].release, deployments[0].status], [null, 'cancelled']);
 });
+
+test('a stop waits for nothing that waits for its turn before it', async () => {
+  await succeeds(deploy('pile', { command: worker, instances: 2, rollout: rolling }));
+  const old = await pids('pile');
+  const first = deploy('pile', { command: 'exec sleep 1001', ready_log: 'never' });
+  await agent.until('GET', '/api/v1/services/pile/instances', ({ instances: all }) => all.length === 3);
+  const restart = agent.call('POST', '/service/pile/restart');
+  // A round trip later the restart waits for its turn.
+  await agent.call('GET', '/service/pile/status');
+  await succeeds(agent.call('POST', '/service/pile/stop'));
+  const codes = (await Promise.all([first, restart])).map(({ body }) => body.code);
+  assert.deepEqual(codes, ['deployment_cancelled', 'deployment_cancelled']);
+  for (const pid of old) await untilGone(pid);
+  await agent.until('GET', '/api/v1/services/pile/instances', ({ instances: all }) =>
+    all.every(({ status }: InstanceStatus) => status === 'stopped'),
+  );
+});
