@@ -20,8 +20,8 @@ interface Sample {
 /** What WebSocket connections cost that are open and silent, each after one message and its echo. */
 export async function measureIdleConnections(run: Run<Proxies>): Promise<Report> {
   const wanted = run.quick ? 1_000 : 10_000;
-  // A proxy needs two files for each.
-  const count = Math.min(wanted, Math.floor((fileLimit() - 200) / 2));
+  // A proxy needs two files for each, and some for itself.
+  const count = Math.min(wanted, Math.floor((fileLimit() - 1_000) / 2));
   const samples = await usingArena(run.sandbox, async (arena) => {
     const rules = { processes: 1, cores: arena.cores.proxy };
     const proxies = await startProxies(run, arena, rules);
