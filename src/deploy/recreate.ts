@@ -41,7 +41,7 @@ export class Recreate implements Course {
     const { registry, supervisor } = this.#parts;
     const { service: id, under_way, steering } = this.#attempt;
     const { release, before, actor, cause } = under_way;
-    await this.#endLeft();
+    if (under_way.was_resumed) await this.#endLeft();
     const isFixed = typeof registry.spec(id).port === 'number';
     this.#makePlaces(registry.wantedInstances(id), isFixed);
     if (steering.cancelled.reason instanceof Abandonment) return;

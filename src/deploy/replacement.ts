@@ -64,13 +64,13 @@ export async function resumeReplacement(
 ): Promise<Replacement> {
   const target = parts.registry.release(id, found.release);
   const attempt = { service: id, target, under_way: found, steering };
+  note(parts, attempt, { was_resumed: true });
   if (found.failure !== undefined)
     return undo(parts, attempt, new DavitError(found.failure.code, found.failure.message));
   if (found.was_resumed) {
     const message = `release ${found.release} was given up: the agent died twice while it replaced what ran`;
     return undo(parts, attempt, new DavitError('internal', message));
   }
-  note(parts, attempt, { was_resumed: true });
   return proceed(parts, attempt);
 }
 
