@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StopReport } from '../contract/answers.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
@@ -64,6 +65,10 @@ export interface StartOrder {
   /** Ends the wait for it to be ready: it is stopped then, and its start has failed. */
   readonly signal?: AbortSignal;
 }
+
+/** How often it is tried to end what a process has left, and how long to wait in between, in milliseconds. */
+const sweepTries = 10;
+const sweepPause = 300;
 
 /**
  * Starts and stops instances and notes how they end. What should run, and the order of operations on one service, is up to
@@ -320,13 +325,17 @@ export class Supervisor {
     const { service, number, facts, stopping, tree } = instance;
     const { runtime, ports, onGone } = this.#options;
     instance.unwatch.abort();
-    if (stopping !== null) await stopping.report;
+    // Who asked for a stop that failed is told so; what is left then is swept as after an end by itself.
+    const isSwept =
+      stopping !== null &&
+      (await stopping.report.then(
+        () => true,
+        () => false,
+      ));
     const exit = this.#exitOf(instance, status);
     // A service whose process died says so at once; one that is being stopped is stopped when nothing is left of it.
-    if (stopping === null) {
-      this.#noteEnd(instance, exit);
-      await runtime.stop(tree, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
-    }
+    if (stopping === null) this.#noteEnd(instance, exit);
+    if (!isSwept) await this.#sweep(instance);
     await instance.capture.close();
     ports.release(service, number);
     if (stopping !== null) this.#noteEnd(instance, exit);
@@ -336,6 +345,23 @@ export class Supervisor {
     if (this.#instances.get(key) === instance) this.#instances.delete(key);
     onGone(instance);
     return exit;
+  }
+
+  /** Ends what a process has left that is gone. A host that lacks what that takes, such as descriptors, may have it a moment later. */
+  async #sweep({ service, tree }: RunningInstance): Promise<void> {
+    const { runtime, onProblem } = this.#options;
+    for (let tries = 1; ; tries++) {
+      try {
+        await runtime.stop(tree, { signal: 'SIGTERM', timeout_ms: sweepTimeout });
+        return;
+      } catch (error) {
+        if (tries < sweepTries) await sleep(sweepPause);
+        else {
+          onProblem(`service "${service}": what a process has left cannot be ended: ${errorMessage(error)}`);
+          return;
+        }
+      }
+    }
   }
 
   #exitOf({ service, facts, stopping, isOnTrial }: RunningInstance, status: ExitStatus): LastExit {
