@@ -38,8 +38,8 @@ export class LiveTallies {
   /** The instance is named by no table and has nothing open. */
   leave(instance: LiveInstance): void {
     const { tally } = instance;
-    // It has come back meanwhile.
-    if (this.#live.get(tally) !== instance) return;
+    // It may have come back meanwhile, or something may be open from before it was away.
+    if (this.#live.get(tally)?.isNamed || tally.open > 0) return;
     this.#live.delete(tally);
     this.#byId.delete(tally.instance_id);
     this.#ejected.delete(tally);

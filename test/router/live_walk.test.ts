@@ -161,6 +161,17 @@ for (const own of settings)
     );
   });
 
+test('what is open from before an instance was away counts also when it is away again', () => {
+  const walk = new Walk({});
+  const absent = Array<Presence>(size).fill('absent');
+  walk.step({ do: 'acquire', tried: 0 });
+  walk.step({ do: 'acquire', tried: 4 });
+  walk.step({ do: 'update', presences: absent });
+  walk.step({ do: 'update', presences: absent.with(1, 'ready') });
+  walk.step({ do: 'update', presences: absent });
+  walk.finish();
+});
+
 test('totals never fall', () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 80 }), (steps) => {
