@@ -22,6 +22,8 @@ export class DeploymentHistory {
   readonly #statements;
   /** Those that are not over. */
   readonly #open = new Map<number, Deployment>();
+  /** Those that could not be written, as on a full disk; they are with the next one that can. */
+  readonly #unwritten = new Map<number, Deployment>();
   #lastId: number;
 
   constructor(database: DatabaseSync, onProblem: (message: string) => void) {
@@ -103,28 +105,45 @@ export class DeploymentHistory {
 
   /** The newest first. */
   list(service: string, limit: number): Deployment[] {
-    return this.#statements.list
+    const written = this.#statements.list
       .all(service, limit)
-      .map(({ record }) => JSON.parse(String(record)) as Deployment);
+      .map(({ record }) => JSON.parse(String(record)) as Deployment)
+      .filter(({ id }) => !this.#unwritten.has(id));
+    const others = [...this.#unwritten.values()].filter((each) => each.service === service);
+    return [...others, ...written].sort((a, b) => b.id - a.id).slice(0, limit);
   }
 
   /** Throws `deployment_not_found`. */
   get(service: string, id: number): Deployment {
+    const known = this.#unwritten.get(id);
+    if (known?.service === service) return known;
     const row = this.#statements.find.get(service, id);
     if (row !== undefined) return JSON.parse(String(row['record'])) as Deployment;
     throw new DavitError('deployment_not_found', `service "${service}" has no deployment ${id}`);
   }
 
   forget(service: string): void {
-    for (const { id } of this.open(service)) this.#open.delete(id);
+    for (const known of [this.#open, this.#unwritten])
+      for (const deployment of known.values())
+        if (deployment.service === service) known.delete(deployment.id);
     this.#write(() => this.#statements.forget.run(service));
   }
 
   #keep(deployment: Deployment): void {
-    const { id, service, ended_at } = deployment;
+    const { id, ended_at } = deployment;
     if (ended_at === null) this.#open.set(id, deployment);
     else this.#open.delete(id);
-    this.#write(() => this.#statements.save.run(id, service, JSON.stringify(deployment)));
+    this.#unwritten.set(id, deployment);
+    this.#write(() => {
+      for (const each of [...this.#unwritten.values()]) {
+        this.#statements.save.run(each.id, each.service, JSON.stringify(each));
+        this.#unwritten.delete(each.id);
+      }
+    });
+    for (const oldest of this.#unwritten.keys()) {
+      if (this.#unwritten.size <= keptDeployments) break;
+      this.#unwritten.delete(oldest);
+    }
   }
 
   #write(work: () => void): void {

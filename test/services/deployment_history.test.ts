@@ -38,3 +38,28 @@ test('what an earlier agent left has ended, unless it is taken up, and as its re
     [takenUp],
   );
 });
+
+test('what cannot be written is known all the same, and is written with the next one that can be', (context) => {
+  const database = new DatabaseSync(':memory:');
+  for (const migration of migrations) database.exec(migration);
+  context.after(() => database.close());
+  const problems: string[] = [];
+  const history = new DeploymentHistory(database, (problem) => problems.push(problem));
+  database.exec(`CREATE TRIGGER full BEFORE INSERT ON deployments BEGIN SELECT RAISE(FAIL, 'no room'); END`);
+  const ended = history.add({ service: 'web', actor: 'key:a' });
+  history.end(ended, 'failed', 'the disk is full');
+  const open = history.add({ service: 'web', actor: 'key:a' });
+  assert.equal(history.get('web', ended).cause, 'the disk is full');
+  assert.deepEqual(
+    history.list('web', 9).map(({ id }) => id),
+    [open, ended],
+  );
+  assert.match(problems[0] ?? '', /cannot be noted: no room/);
+  database.exec('DROP TRIGGER full');
+  history.update(open, { status: 'running' });
+  const next = new DeploymentHistory(database, assert.fail);
+  assert.deepEqual(
+    next.list('web', 9).map(({ status }) => status),
+    ['running', 'failed'],
+  );
+});
