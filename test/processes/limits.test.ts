@@ -67,9 +67,11 @@ async function start(
   t.after(async () => {
     killGroup(tree.identity.pid);
     tree.control_group?.kill();
+    // It writes down its end there.
+    await tree.exited;
     await runtime.forget(tree.instance_id, tree.control_group);
     runtime.close();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 10 });
   });
   return { ...tree, runtime, pid, problems, output: () => readFileSync(join(folder, 'output'), 'utf8') };
 }
