@@ -9,6 +9,8 @@ interface Exchange {
   readonly began: number;
   /** Of the client's end of the connection; null: there was none yet. */
   port: number | null;
+  /** When that connection was there; null: there was none yet. */
+  opened: number | null;
 }
 
 export interface HttpFailure {
@@ -56,6 +58,7 @@ export class HttpClients {
   failures: HttpFailure[] = [];
   answered = 0;
   readonly #options: HttpClientsOptions;
+  readonly #opened = new WeakMap<Socket, number>();
   readonly #observers = new Set<(answer: HttpAnswer) => void>();
   readonly #broken: string;
   readonly #ended: Promise<unknown>;
@@ -112,6 +115,7 @@ export class HttpClients {
       what: `${kind.method} ${kind.path} ${kind.body?.length ?? ''}`,
       began: performance.now(),
       port: null,
+      opened: null,
     };
     try {
       const version = await this.#ask(kind, agent, exchange);
@@ -129,7 +133,7 @@ export class HttpClients {
     const headers = body === undefined ? {} : { 'content-length': body.length };
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request({ ...options, headers, signal: AbortSignal.timeout(patience) }, resolve);
-      sent.on('socket', (socket) => notePort(socket, exchange)).on('error', reject);
+      sent.on('socket', (socket) => this.#noteConnection(socket, exchange)).on('error', reject);
       sent.end(body);
     });
     const parts: Buffer[] = [];
@@ -143,12 +147,14 @@ export class HttpClients {
       throw new Error('an answer that is not as it must be');
     return version;
   }
-}
 
-function notePort(socket: Socket, exchange: Exchange): void {
-  const note = () => {
-    exchange.port = socket.localPort ?? null;
-  };
-  if (socket.connecting) socket.once('connect', note);
-  else note();
+  #noteConnection(socket: Socket, exchange: Exchange): void {
+    const note = () => {
+      exchange.port = socket.localPort ?? null;
+      exchange.opened = this.#opened.get(socket) ?? performance.now();
+      this.#opened.set(socket, exchange.opened);
+    };
+    if (socket.connecting) socket.once('connect', note);
+    else note();
+  }
 }
