@@ -55,6 +55,8 @@ const actions: readonly Action[] = [
 /** What a service is as far as the model knows. */
 interface Modelled {
   state: Outcome;
+  /** Whether it is to run, also when what ran of it has died: a deploy that fails starts it again. */
+  wanted: boolean;
   /** The release that a start takes, and whether that stays up. */
   current: number;
   last: number;
@@ -170,7 +172,9 @@ class Sequence {
       assert.ok(current, `"${service}" has no current release`);
       const staysUp = !current.spec.command.includes('brief');
       const last = Math.max(...releases.map(({ release }) => release));
-      this.#model.set(service, { state, current: current.release, last, staysUp });
+      const status = await sandbox.ask('GET', `/service/${service}/status`);
+      const wanted = status?.body.wanted === 'running';
+      this.#model.set(service, { state, wanted, current: current.release, last, staysUp });
     }
     this.#forgetDeleted(sandbox, service);
   }
@@ -190,7 +194,7 @@ class Sequence {
 }
 
 function absent(): Modelled {
-  return { state: 'absent', current: 0, last: 0, staysUp: false };
+  return { state: 'absent', wanted: false, current: 0, last: 0, staysUp: false };
 }
 
 function statusOf({ name, makesRelease }: Action, { state, staysUp }: Modelled): number {
@@ -201,14 +205,18 @@ function statusOf({ name, makesRelease }: Action, { state, staysUp }: Modelled):
 
 function after(action: Action, before: Modelled): Modelled {
   if (action.name === 'delete') return absent();
-  const { state, current, last, staysUp } = before;
+  const { state, wanted, current, last, staysUp } = before;
   if (state === 'absent' && !action.makesRelease) return before;
-  if (action.name === 'deploy') return { state: last + 1, current: last + 1, last: last + 1, staysUp: true };
-  if (action.name === 'restart') return { ...before, state: staysUp ? current : 'stopped' };
-  if (action.name === 'stop') return { ...before, state: 'stopped' };
+  if (action.name === 'deploy') {
+    const release = last + 1;
+    return { state: release, wanted: true, current: release, last: release, staysUp: true };
+  }
+  if (action.name === 'restart')
+    return { ...before, wanted: wanted || staysUp, state: staysUp ? current : 'stopped' };
+  if (action.name === 'stop') return { ...before, wanted: false, state: 'stopped' };
   // A service whose first release failed has that, and nothing else, to start.
-  if (state === 'absent') return { state: 'stopped', current: 1, last: 1, staysUp: false };
-  return { state, current, last: last + 1, staysUp };
+  if (state === 'absent') return { state: 'stopped', wanted: false, current: 1, last: 1, staysUp: false };
+  return { ...before, state: wanted && staysUp ? current : state, last: last + 1 };
 }
 
 /** What it may be when the operation got no answer. */
