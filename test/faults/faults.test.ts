@@ -2,7 +2,8 @@ import { describe, test } from 'node:test';
 import { allCases } from './cases.ts';
 import { NotTried, titleOf } from './fault_case.ts';
 
-const seed = Math.floor(Math.random() * 1e9);
+/** Others are tried by hand: `npm run faults -- --seed N`. */
+const seed = 919_111_393;
 const cases = allCases({ seed, rounds: 20 }).filter(({ isQuick }) => isQuick);
 
 describe('the short form of the faults test', { concurrency: 3 }, () => {
