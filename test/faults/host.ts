@@ -59,7 +59,8 @@ export function writtenRuns(written: string, service?: string): WrittenRun[] {
   const runs = readdirSync(written)
     .map((name) => readRun(written, name))
     .filter((run) => service === undefined || run.service === service);
-  return runs.sort((one, other) => one.first - other.first);
+  // Of those that began within one tick of that clock, the one that ended first was the first.
+  return runs.sort((one, other) => one.first - other.first || one.last - other.last);
 }
 
 /** Children of a process that have ended and that it has not taken note of. */
