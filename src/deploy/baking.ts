@@ -25,12 +25,12 @@ export async function bake(parts: CourseParts, attempt: Attempt): Promise<void> 
   );
   const compare = comparison(parts, attempt);
   const end = performance.now() + length;
-  let isPromoted = false;
-  const promoted = steering.promoted.then(() => {
-    isPromoted = true;
-  });
-  while (!isPromoted && performance.now() < end) {
-    await Promise.race([promoted, pause(Math.min(interval, end - performance.now()), attempt)]);
+  const promoted = new AbortController();
+  void steering.promoted.then(() => promoted.abort());
+  // Made once: it may be waited on for days.
+  const woken = AbortSignal.any([promoted.signal, steering.cancelled, steering.interrupted]);
+  while (!promoted.signal.aborted && performance.now() < end) {
+    await pause(Math.min(interval, end - performance.now()), woken);
     steering.interrupted.throwIfAborted();
     steering.cancelled.throwIfAborted();
     await parts.reconciler.attend(id);
@@ -67,8 +67,7 @@ function comparison({ registry, traffic }: CourseParts, attempt: Attempt): () =>
     );
 }
 
-async function pause(time: number, { steering }: Attempt): Promise<void> {
-  const signal = AbortSignal.any([steering.cancelled, steering.interrupted]);
+async function pause(time: number, signal: AbortSignal): Promise<void> {
   await sleep(Math.max(0, time), undefined, { signal }).catch(() => {
     // Who waits for it asks why.
   });
