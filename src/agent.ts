@@ -42,6 +42,7 @@ import { createServiceManager } from './lib/service_manager.ts';
 import { SoonOnDisk } from './lib/soon_on_disk.ts';
 import { bytes, milliseconds } from './lib/units.ts';
 import { commit, version } from './lib/version.ts';
+import { createObservationPlane } from './observation_plane.ts';
 import { createServicePlane } from './service_plane.ts';
 import { Backups } from './services/backups.ts';
 import { EventLog } from './services/event_log.ts';
@@ -92,6 +93,14 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     onProblem,
   });
   const { registry, operations, logs, orphans } = services;
+  const observation = createObservationPlane({
+    database,
+    events,
+    services,
+    inData,
+    settings: () => current,
+    onProblem,
+  });
   const streams = new LiveStreams();
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
   const keys = new ApiKeys({ database, onProblem, onRevoked });
@@ -108,7 +117,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     started_at: new Date(),
     data: config.data,
     url: () => url,
-    warnings: () => [...warnings, ...orphans.warnings, ...services.traffic.warnings, ...reload.warnings],
+    warnings: () => [
+      ...warnings,
+      ...orphans.warnings,
+      ...services.traffic.warnings,
+      ...observation.warnings,
+      ...reload.warnings,
+    ],
     controlGroups: services.controlGroups,
     log,
     registry,
@@ -164,6 +179,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
         () => {
           current = next;
           if (changed.includes('router')) services.traffic.reload();
+          observation.reload();
           // What was set by hand stays until the file says something else than before.
           if (changed.includes('log_level')) log.level = next.log_level;
           // Whoever came by a token or from a network may not be allowed any more; they ask again.
@@ -200,6 +216,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
     log.info({ url, version, commit, pid: process.pid }, 'listening');
     services.begin((service, error) => log.error({ service }, errorMessage(error)));
+    observation.begin();
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
     endWatchdog = manager.startWatchdog(() => true);
@@ -242,6 +259,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       services.rest();
       if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
       services.close();
+      await observation.close();
       audit.close();
       await auditLog.close();
       keys.close();

@@ -269,6 +269,8 @@ export function createServicePlane(options: ServicePlaneOptions) {
   };
 }
 
+export type ServicePlane = ReturnType<typeof createServicePlane>;
+
 /** The data directory is the agent's alone, so that what other accounts run cannot stand in it. */
 function artifactsBeside(data: string): string {
   return process.geteuid?.() === 0 ? `${data}-artifacts` : join(data, 'artifacts');

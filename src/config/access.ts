@@ -3,11 +3,7 @@ import { duration, scope, serviceGlob } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { jwtAlgorithms } from '../lib/token.ts';
 import { milliseconds } from '../lib/units.ts';
-
-const file = z
-  .string()
-  .max(4096)
-  .regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absolute path');
+import { absoluteFile as file } from './fields.ts';
 
 const network = z
   .string()

@@ -4,11 +4,7 @@ import type { RouterSettings } from '../contract/routing_table.ts';
 import { duration, size } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { bytes, milliseconds } from '../lib/units.ts';
-
-const file = z
-  .string()
-  .max(4096)
-  .regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absolute path');
+import { absoluteFile as file } from './fields.ts';
 
 const listener = z.strictObject({
   address: z

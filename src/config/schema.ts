@@ -2,29 +2,19 @@ import { z } from 'zod';
 import { duration, logLevel, size } from '../contract/scalars.ts';
 import { portRange } from '../lib/port_range.ts';
 import { accessFields } from './access.ts';
+import { alertsField } from './alerts.ts';
+import { absoluteFile as folder, hostAndPort } from './fields.ts';
+import { logForwardingField } from './log_forwarding.ts';
+import { metricsField } from './metrics.ts';
 import { routerField } from './router.ts';
 
 const variableName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable');
 
-const folder = z
-  .string()
-  .max(4096)
-  .regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absolute path');
-
 /** The agent's configuration. Defaults stand here and nowhere else, but for `data`, which depends on who runs it. */
 export const configSchema = z.strictObject({
-  listen: z
-    .string()
-    .regex(
-      /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/,
-      'must be host:port, such as 127.0.0.1:8888 or [::]:8888',
-    )
-    .refine(
-      (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
-      'its port must be at most 65535',
-    )
+  listen: hostAndPort
     .default('127.0.0.1:8888')
     .describe('Where the API listens. Beyond loopback, set `tls` too.'),
   data: z.string().min(1).describe('The data directory.'),
@@ -104,6 +94,9 @@ export const configSchema = z.strictObject({
       'Whether credentials without the scope admin may deploy sealed services alone: commands then come from admins and from files on this host.',
     ),
   router: routerField,
+  metrics: metricsField,
+  alerts: alertsField,
+  log_forwarding: logForwardingField,
   ...accessFields,
 });
 

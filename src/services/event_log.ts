@@ -42,16 +42,23 @@ export class EventLog {
   readonly #emitter = new EventEmitter({ captureRejections: false }).setMaxListeners(0);
   readonly #database: DatabaseSync;
   readonly #onProblem: (message: string) => void;
+  readonly #traceId: () => string | null;
   readonly #insert;
   readonly #find;
   readonly #unwritten: Event[] = [];
   #writeLater: NodeJS.Immediate | undefined;
   #lastId: number;
 
-  constructor(database: DatabaseSync, onProblem: (message: string) => void) {
+  /** @param traceId of the W3C trace in which what happens now comes about; null: of none */
+  constructor(
+    database: DatabaseSync,
+    onProblem: (message: string) => void,
+    traceId: () => string | null = () => null,
+  ) {
     this.#database = database;
     this.#onProblem = onProblem;
-    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#traceId = traceId;
+    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#find = database.prepare('SELECT * FROM events WHERE id = ?');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
@@ -69,6 +76,7 @@ export class EventLog {
       instance: fact.instance ?? null,
       actor: fact.actor ?? null,
       cause: fact.cause ?? null,
+      trace_id: this.#traceId(),
       message: fact.message,
     };
     this.#unwritten.push(event);
@@ -148,9 +156,9 @@ export class EventLog {
     return found;
   }
 
-  #write({ id, time, type, service, release, pid, instance, actor, cause, message }: Event): void {
+  #write({ id, time, type, service, release, pid, instance, actor, cause, message, trace_id }: Event): void {
     const at = Date.parse(time);
-    this.#insert.run(id, at, type, service, release, pid, actor, message, instance, cause);
+    this.#insert.run(id, at, type, service, release, pid, actor, message, instance, cause, trace_id);
     if (id % pruneInterval === 0)
       this.#database.prepare('DELETE FROM events WHERE id <= ?').run(id - keptEvents);
   }

@@ -128,4 +128,42 @@ export const migrations: readonly string[] = [
      id TEXT PRIMARY KEY,
      record TEXT NOT NULL
    ) STRICT`,
+  // Events tell of traces; alerts, and what is sent on, are kept.
+  `ALTER TABLE events ADD COLUMN trace_id TEXT;
+   CREATE TABLE alert_rules (
+     name TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE alerts (
+     id TEXT PRIMARY KEY,
+     rule TEXT NOT NULL,
+     service TEXT,
+     state TEXT NOT NULL,
+     started_at INTEGER NOT NULL,
+     resolved_at INTEGER,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX alerts_by_state ON alerts (state, started_at);
+   CREATE TABLE silences (
+     id TEXT PRIMARY KEY,
+     ends_at INTEGER NOT NULL,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE notifiers (
+     name TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE deliveries (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     notifier TEXT NOT NULL,
+     posted_at INTEGER NOT NULL,
+     record TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX deliveries_by_notifier ON deliveries (notifier, id);
+   CREATE TABLE forwarded_logs (
+     target TEXT NOT NULL,
+     service TEXT NOT NULL,
+     cursor TEXT NOT NULL,
+     PRIMARY KEY (target, service)
+   ) STRICT, WITHOUT ROWID`,
 ];

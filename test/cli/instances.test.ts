@@ -127,7 +127,7 @@ test('a service that never ran as a task says so', async () => {
 
 function step(id: number, type: string, sentence: string, service = 'web'): Why['chain'][number] {
   const time = `2026-03-01T10:03:0${id}.123Z`;
-  const facts = { release: 7, pid: null, instance: 1, actor: null, cause: null };
+  const facts = { release: 7, pid: null, instance: 1, actor: null, cause: null, trace_id: null };
   return { event: { id, time, type: type as never, service, message: '', ...facts }, sentence };
 }
 

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { duration, serviceGlob, size } from '../contract/scalars.ts';
+import { absoluteFile, hostAndPort, targetUrl } from './fields.ts';
+
+const common = {
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
+    .describe('Unique among them: how far each has got is kept by it.'),
+  services: z.array(serviceGlob).min(1).max(100).default(['*']).describe('Whose lines.'),
+  from: z
+    .enum(['now', 'beginning'])
+    .default('now')
+    .describe('Where the first time begins: with what is written from then on, or with all that is kept.'),
+  ca_file: absoluteFile.optional().describe('Whom to believe besides the usual authorities.'),
+  timeout: duration.default('30s'),
+};
+
+const target = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...common,
+    type: z.literal('http'),
+    url: targetUrl,
+    format: z
+      .enum(['json_lines', 'loki'])
+      .default('json_lines')
+      .describe('`json_lines`: an object a line, as Vector takes it; `loki`: the push API of Loki.'),
+    token_file: absoluteFile.optional(),
+    username: z.string().min(1).max(256).optional(),
+    password_file: absoluteFile.optional(),
+    headers: z
+      .record(
+        z
+          .string()
+          .max(128)
+          .regex(/^[A-Za-z0-9-]+$/),
+        z.string().max(4_096),
+      )
+      .default({}),
+    labels: z.record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/), z.string().max(1_024)).default({}),
+    compress: z.boolean().default(true).describe('By gzip.'),
+    batch_size: size.default('1MiB'),
+  }),
+  z.strictObject({
+    ...common,
+    type: z.literal('syslog'),
+    address: hostAndPort,
+    tls: z.boolean().default(false),
+    facility: z.int().min(0).max(23).default(1).describe('RFC 5424; 1: user-level messages.'),
+    framing: z.enum(['octet_counting', 'newline']).default('octet_counting').describe('RFC 6587.'),
+  }),
+]);
+export type LogForwardingConfig = z.output<typeof target>;
+
+/** The setting `log_forwarding`. */
+export const logForwardingField = z
+  .array(target)
+  .max(8)
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'must have names that differ')
+  .default([])
+  .describe('Where the output of services is sent on.');

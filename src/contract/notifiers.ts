@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { alertName, severity } from './alerts.ts';
+import { duration, serviceGlob } from './scalars.ts';
+
+const text = (most: number) => z.string().min(1).max(most);
+const headerName = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header');
+const headerValue = z
+  .string()
+  .max(4_096)
+  .regex(/^[^\r\n\0]*$/, 'must be one line');
+const address = z
+  .string()
+  .max(320)
+  .regex(/^[^\s<>"]+@[^\s<>"]+$/, 'must be an address such as ops@example.org');
+
+export const webhookFormats = [
+  'davit',
+  'template',
+  'slack',
+  'feishu',
+  'dingtalk',
+  'wecom',
+  'alertmanager',
+] as const;
+
+/** What every notifier has. */
+export const notifierFields = {
+  name: alertName,
+  services: z
+    .array(serviceGlob)
+    .min(1)
+    .max(100)
+    .default(['*'])
+    .describe('Of which services it tells, and always of the host and the agent.'),
+  severities: z.array(severity).min(1).max(3).default(['critical', 'warning', 'info']),
+  send_resolved: z.boolean().default(true).describe('Whether it also tells when it is over.'),
+  timeout: duration.default('10s').describe('How long one try may take.'),
+  keep_trying: duration.default('24h').describe('How long what could not be delivered is tried again.'),
+};
+
+export const webhookFields = {
+  type: z.literal('webhook'),
+  format: z
+    .enum(webhookFormats)
+    .default('davit')
+    .describe('`template`: what `body` says; the others are what these receivers take.'),
+  body: text(65_536)
+    .optional()
+    .describe(
+      'Of `template`: Mustache over the notification; values are written as the insides of JSON strings, {{{ }}} as they are.',
+    ),
+  content_type: text(200).default('application/json').describe('Of `template`.'),
+  headers: z
+    .record(headerName, headerValue)
+    .refine((all) => Object.keys(all).length <= 50, 'must not hold more than 50')
+    .default({}),
+};
+
+export const emailFields = {
+  type: z.literal('email'),
+  host: text(253),
+  port: z.int().min(1).max(65_535).default(587),
+  security: z
+    .enum(['starttls', 'tls', 'none'])
+    .default('starttls')
+    .describe(
+      '`starttls`: refused where the server does not offer it; `tls`: from the first byte; `none`: readable on the way.',
+    ),
+  username: text(320).optional(),
+  from: address,
+  to: z.array(address).min(1).max(50),
+};
+
+const url = z
+  .string()
+  .max(2_048)
+  .refine((each) => {
+    const parsed = URL.parse(each);
+    return (
+      parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === ''
+    );
+  }, 'must be an http or https address without a user name or a password');
+
+export { url as webhookUrl };
+
+/** A notifier as it is sent to the API: its secrets are in it, and are never shown again. No exec: commands come from the host. */
+export const newNotifier = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      ...notifierFields,
+      ...webhookFields,
+      url,
+      secret: text(1_024)
+        .optional()
+        .describe(
+          'Signs each body by HMAC-SHA256; of Feishu and DingTalk, what they call the signing secret.',
+        ),
+    }),
+    z.strictObject({ ...notifierFields, ...emailFields, password: text(1_024).optional() }),
+  ])
+  .meta({ id: 'NewNotifier' });
+export type NewNotifier = z.output<typeof newNotifier>;
+
+export const shownNotifier = z
+  .object({
+    name: alertName,
+    type: z.enum(['webhook', 'email', 'exec']),
+    origin: z.enum(['configuration', 'api']),
+    target: z
+      .string()
+      .describe(
+        'Where it leads: the host of the address without path and query, the recipients, the program.',
+      ),
+    services: z.array(serviceGlob),
+    severities: z.array(severity),
+    send_resolved: z.boolean(),
+    waiting: z.int().describe('Notifications that wait to be delivered.'),
+    last_delivered_at: z.iso.datetime().nullable(),
+    last_error: z.string().nullable().describe('Of the last try; null: it worked, or there was none.'),
+    dropped: z.int().describe('Since the agent was started: too old, or too many waited.'),
+  })
+  .meta({ id: 'ShownNotifier' });
+export type ShownNotifier = z.infer<typeof shownNotifier>;
+export const notifierList = z.object({ notifiers: z.array(shownNotifier) }).meta({ id: 'NotifierList' });
+export const notifierPath = z.strictObject({ notifier_name: alertName });
+export const testedNotifier = z
+  .object({
+    delivered: z.literal(true),
+    notifier: alertName,
+    duration_ms: z.number(),
+    answer: z.string().describe('The beginning of what the receiver said.'),
+  })
+  .meta({ id: 'TestedNotifier' });
