@@ -4,7 +4,10 @@ import type { AgentActions } from './agent_command.ts';
 import type { AgentClient } from './client.ts';
 import { type Act, isSuperuser, type Run } from './command.ts';
 import { checkAgent } from './doctor_agent.ts';
+import { checkCertificates } from './doctor_certificates.ts';
 import { checkClock, checkConfiguration, checkData, checkHost } from './doctor_host.ts';
+import { checkPorts, checkRouters } from './doctor_ports.ts';
+import { checkProcess } from './doctor_process.ts';
 import { exitCode } from './exit_codes.ts';
 import type { Finding } from './finding.ts';
 import { examples } from './help.ts';
@@ -35,7 +38,11 @@ async function diagnose(run: Run, actions: AgentActions, config: string | undefi
 }
 
 /** What is on this host is looked at only when the agent that is meant is that of this host. */
-async function examine(run: Run, actions: AgentActions, config: string | undefined): Promise<Finding[]> {
+export async function examine(
+  run: Run,
+  actions: AgentActions,
+  config: string | undefined,
+): Promise<Finding[]> {
   let client: AgentClient | null = null;
   const { information, findings } = await checkAgent(() => {
     client = run.agent();
@@ -44,14 +51,21 @@ async function examine(run: Run, actions: AgentActions, config: string | undefin
   if ((client as AgentClient | null)?.target.isLocal === false) return [...findings];
   const { data } = run.flags;
   const flags = { ...(config !== undefined && { config }), ...(data !== undefined && { data }) };
-  const configuration = checkConfiguration(() => actions.checkConfig(flags));
-  const folder =
-    information?.data ?? configuration.data ?? defaultDataDirectory(run.environment, isSuperuser());
+  const { finding, settings } = checkConfiguration(() => actions.checkConfig(flags));
+  const folder = information?.data ?? settings?.data ?? defaultDataDirectory(run.environment, isSuperuser());
   return [
     ...findings,
-    configuration.finding,
+    finding,
     ...checkData(folder),
     checkClock(folder),
+    ...(settings === null
+      ? []
+      : [
+          ...(await checkPorts(settings, information !== null)),
+          ...checkRouters(settings),
+          ...checkCertificates(settings),
+        ]),
+    ...(information === null ? [] : checkProcess(information.pid, information.services.total)),
     // A running agent has said it among its warnings.
     ...(information === null ? checkHost(isSuperuser()) : []),
   ];

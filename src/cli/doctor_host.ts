@@ -2,6 +2,7 @@ import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { missingTools } from '../lib/host_tools.ts';
+import type { DoctorSettings } from './doctor_settings.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 /** No clock that is right shows an earlier time: the beginning of 2026, in milliseconds. */
@@ -14,17 +15,20 @@ const lowBytes = 2 ** 30;
 const fewInodes = 1_000;
 
 /** Whether a configuration is right. `read` gives its settings, or throws what is wrong. */
-export function checkConfiguration(read: () => unknown): { finding: Finding; data: string | null } {
+export function checkConfiguration(read: () => unknown): {
+  finding: Finding;
+  settings: DoctorSettings | null;
+} {
   try {
-    const { data } = read() as { data?: string };
-    return { finding: ok('configuration', 'it is right'), data: data ?? null };
+    const settings = read() as DoctorSettings;
+    return { finding: ok('configuration', 'it is right'), settings };
   } catch (error) {
     const finding = problem(
       'configuration',
       errorMessage(error),
       'mend it: davit config check says what is wrong',
     );
-    return { finding, data: null };
+    return { finding, settings: null };
   }
 }
 

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { afterEach, beforeEach, test } from 'node:test';
+import { checkCertificates } from '../../src/cli/doctor_certificates.ts';
 import { checkClock, checkConfiguration, checkData } from '../../src/cli/doctor_host.ts';
+import { checkPorts } from '../../src/cli/doctor_ports.ts';
+import { checkProcess, openFilesLimit } from '../../src/cli/doctor_process.ts';
+import type { DoctorSettings } from '../../src/cli/doctor_settings.ts';
 import { version } from '../../src/lib/version.ts';
+import { makeCertificates } from './certificates.ts';
 import { Person } from './davit.ts';
 import { fakeAgent, type Received, shownService } from './fake_agent.ts';
 
@@ -22,6 +28,7 @@ function well(changes: { information?: object; services?: object[]; orphans?: ob
     version,
     listen: 'http://127.0.0.1:8888',
     data: person.path('data'),
+    pid: process.pid,
     services: { total: 1, running: 1 },
     control_groups: { used: true, reason: null },
     warnings: [],
@@ -62,6 +69,8 @@ test('where all is well nothing is a problem', async () => {
     'configuration',
     'data directory',
     'clock',
+    'ports',
+    'limits',
   ];
   assert.deepEqual(
     findings.map(({ check }) => check),
@@ -152,8 +161,8 @@ test('a configuration that is wrong is a problem, with what is wrong', () => {
   const read = () => {
     throw new Error('listen in /etc/davit/davit.yaml: must be host:port');
   };
-  const { finding, data } = checkConfiguration(read);
-  assert.deepEqual([finding.state, data], ['problem', null]);
+  const { finding, settings } = checkConfiguration(read);
+  assert.deepEqual([finding.state, settings], ['problem', null]);
   assert.match(finding.message, /must be host:port/);
 });
 
@@ -176,3 +185,54 @@ test('a clock that is long past, or that was set back, is told', () => {
   utimesSync(person.path('data', 'davit.db'), now / 1_000, now / 1_000 + 3_600);
   assert.match(checkClock(folder, now).message, /it was set back/);
 });
+
+test('a port that somebody else has is a problem for an agent that is to start, and none for one that runs', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const settings = { ...quiet(), listen: `127.0.0.1:${port}` };
+  assert.deepEqual(states(await checkPorts(settings, false), /is taken/), ['problem']);
+  assert.deepEqual(states(await checkPorts(settings, true), /is taken/), []);
+  await new Promise((resolve) => server.close(resolve));
+  assert.deepEqual(states(await checkPorts(settings, false), /is free/), ['ok']);
+  const elsewhere = { ...settings, listen: '192.0.2.1:80' };
+  assert.match(JSON.stringify(await checkPorts(elsewhere, false)), /EADDRNOTAVAIL/);
+});
+
+test('ports for services that outgoing connections may take are told', async () => {
+  const findings = await checkPorts({ ...quiet(), port_range: '1025-65000' }, true);
+  assert.deepEqual(states(findings, /overlaps/), ['warning']);
+});
+
+test('a certificate is looked at for its end, its key and its file', () => {
+  const { server, client } = makeCertificates(person.home);
+  const check = (cert_file: string, key_file: string, now?: number) => {
+    const settings = { ...quiet(), tls: { cert_file, key_file } };
+    return checkCertificates(settings, now).map(({ state, message }) => `${state}: ${message}`);
+  };
+  const inDays = (days: number) => Date.now() + days * 86_400_000;
+  assert.match(check(server.cert, server.key).join(), /^warning: .* is good for 0 more days$/);
+  assert.match(check(server.cert, server.key, inDays(-60)).join(), /^problem: .* is good only from/);
+  assert.match(check(server.cert, server.key, inDays(2)).join(), /^problem: .* expired on/);
+  assert.match(check(server.cert, client.key).join(), /^problem: .* is not the key of/);
+  assert.match(check(person.path('none'), client.key).join(), /^problem: .*no such file/i);
+  assert.deepEqual(checkCertificates(quiet()), []);
+});
+
+test('an agent that may open few files is told of before services stand still', () => {
+  assert.equal(
+    openFilesLimit('Max processes   1  1  processes\nMax open files            1024   524288   files\n'),
+    1_024,
+  );
+  assert.equal(openFilesLimit('Max open files  unlimited  unlimited  files'), Number.POSITIVE_INFINITY);
+  assert.equal(openFilesLimit(''), null);
+  assert.deepEqual(states(checkProcess(process.pid, 10_000_000), /may open \d+ files, and needs/), [
+    'problem',
+  ]);
+  assert.deepEqual(states(checkProcess(process.pid, 1), /may open/), ['ok']);
+});
+
+function quiet(): DoctorSettings {
+  const data = person.path('data');
+  return { data, listen: '127.0.0.1:0', port_range: '20000-20009', tls: null, router: null };
+}

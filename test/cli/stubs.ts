@@ -6,7 +6,13 @@ export function stubs(out: NodeJS.WritableStream): AgentActions & RouterActions 
   return {
     runAgent: async (flags) => void out.write(JSON.stringify(flags)),
     runRouter: async (flags) => void out.write(JSON.stringify(flags)),
-    checkConfig: (flags) => flags,
+    checkConfig: (flags) => ({
+      listen: '127.0.0.1:0',
+      port_range: '20000-20009',
+      tls: null,
+      router: null,
+      ...flags,
+    }),
     checkAgent: ({ data = '/data' }) => ({
       version: '1.0.0',
       commit: 'abc',
