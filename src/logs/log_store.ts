@@ -14,6 +14,7 @@ import type { Retention } from './retention.ts';
 import { RunCapture } from './run_capture.ts';
 import { serviceFolder } from './run_files.ts';
 import { endOf, searchBackward, searchForward } from './search.ts';
+import { WrittenCounts, type WrittenOutput } from './written.ts';
 
 export interface LogStoreOptions {
   readonly directory: string;
@@ -59,6 +60,7 @@ export class LogStore {
   readonly #captures: Captures;
   readonly #keeper: Keeper;
   readonly #followed = new FollowedLines();
+  readonly #written = new WrittenCounts();
   readonly #toldAt = new Map<string, number>();
   #followers = 0;
 
@@ -97,6 +99,11 @@ export class LogStore {
   /** The greatest number of a run of a service of which something is there; 0 when there is none. */
   lastRun(service: string): number {
     return Math.max(0, ...this.#catalog.of(service).map(({ name }) => name.run));
+  }
+
+  /** What each service wrote since the agent was started. */
+  written(): ReadonlyMap<string, WrittenOutput> {
+    return this.#written.all;
   }
 
   /** From now on what is kept is held within its bounds. To be called when every run that lives has been adopted. */
@@ -197,6 +204,7 @@ export class LogStore {
     this.#catalog.forget(service);
     await rm(serviceFolder(this.#options.directory, service), { recursive: true, force: true });
     this.#catalog.forget(service);
+    this.#written.forget(service);
     this.#toldAt.delete(service);
   }
 
@@ -204,6 +212,7 @@ export class LogStore {
   close(): void {
     this.#keeper.close();
     this.#captures.close();
+    this.#written.close();
   }
 
   #capture(service: string, number: number, label: RunLabel): LiveCapture {
@@ -211,6 +220,7 @@ export class LogStore {
     try {
       const capture = new RunCapture(service, run, {
         onAwake: (awake) => this.#captures.look(awake),
+        onGrown: (grown, from, to) => this.#written.grown(service, grown, from, to),
         onProblem: (message) => this.#tell(service, message),
       });
       run.isLive = true;

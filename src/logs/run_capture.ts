@@ -7,6 +7,8 @@ import { makeFolder, type Offsets, openForAppending } from './run_files.ts';
 interface CaptureEvents {
   /** Something was written, and the files are looked at from now on. */
   readonly onAwake: (capture: RunCapture) => void;
+  /** The streams have grown, from one size to the other, since the capture began. */
+  readonly onGrown: (run: Run, from: Offsets, to: Offsets) => void;
   readonly onProblem: (message: string) => void;
 }
 
@@ -52,8 +54,9 @@ export class RunCapture {
       throw error;
     }
     this.#index = new IndexWriter(files.index);
-    // The first note says when the run began.
-    this.#note(this.#sizes());
+    // What an earlier agent captured is not written now. The first note says when the run began.
+    run.sizes = this.#sizes();
+    this.#note(run.sizes);
   }
 
   /** Notes the sizes. Whether something was written, and whether the files have to be looked at again. */
@@ -133,7 +136,10 @@ export class RunCapture {
         );
       this.#isIndexFailing = true;
     }
+    const before = run.sizes;
     run.sizes = sizes;
+    if (sizes.stdout !== before.stdout || sizes.stderr !== before.stderr)
+      this.#events.onGrown(run, before, sizes);
     const left = sizes.stdout - run.head.stdout + (sizes.stderr - run.head.stderr);
     run.bytes = Math.max(0, left) + this.#index.size;
   }
