@@ -77,6 +77,11 @@ export class TrafficFacts {
     }
   }
 
+  /** The routers whose totals are told apart, also of such that are gone, by name. */
+  get routers(): string[] {
+    return [...this.#routers.keys()];
+  }
+
   /** How many requests and connections a router has open with an instance. */
   open(router: string, instance_id: string): number {
     const totals = this.#routers.get(router);
