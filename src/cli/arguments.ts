@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { alertName, alertPath, silencePath } from '../contract/alerts.ts';
 import { configName } from '../contract/config_file.ts';
 import { keyPath, orphanPath } from '../contract/requests.ts';
 import { rulePath } from '../contract/rule_requests.ts';
@@ -25,6 +26,25 @@ export function serviceArguments(value: string, earlier: readonly string[] | und
 
 export function serviceGlobs(value: string, earlier: readonly string[] | undefined): string[] {
   return [...(earlier ?? []), checked(serviceGlob, value)];
+}
+
+export function serviceGlobArgument(value: string): string {
+  return checked(serviceGlob, value);
+}
+
+/** The id of an alert, which becomes part of a path too. */
+export function alertArgument(value: string): string {
+  return checked(alertPath.shape.alert_id, value);
+}
+
+/** The name of an alert rule or a notifier, which becomes part of a path too. */
+export function alertNameArgument(value: string): string {
+  return checked(alertName, value);
+}
+
+/** The id of a silence, which becomes part of a path too. */
+export function silenceArgument(value: string): string {
+  return checked(silencePath.shape.silence_id, value);
 }
 
 /** The id of a key, which becomes part of a path too. */

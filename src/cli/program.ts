@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { type AgentActions, addAgent, addConfig } from './agent_command.ts';
+import { addAlert } from './alert.ts';
+import { addAlerts } from './alerts.ts';
 import { addApply } from './apply.ts';
 import { durationArgument } from './arguments.ts';
 import { addArtifacts } from './artifacts.ts';
@@ -168,6 +170,8 @@ function addCommands(program: Command, act: Act, actions: AgentActions & RouterA
   addDeployments(program, act);
   addRuns(program, act);
   addEvents(program, act);
+  addAlerts(program, act);
+  addAlert(program, act);
   addAudit(program, act);
   program.commandsGroup('Access:');
   addKeys(program, act);

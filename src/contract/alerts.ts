@@ -119,6 +119,9 @@ export const shownAlertRule = z
 export type ShownAlertRule = z.infer<typeof shownAlertRule>;
 
 export const alertRuleList = z.object({ rules: z.array(shownAlertRule) }).meta({ id: 'AlertRuleList' });
+export const deletedAlertRule = z.object({ deleted: shownAlertRule }).meta({ id: 'DeletedAlertRule' });
+export type AlertRuleList = z.infer<typeof alertRuleList>;
+export type DeletedAlertRule = z.infer<typeof deletedAlertRule>;
 export const alertRulePath = z.strictObject({ rule_name: alertName });
 
 export const alertStates = ['pending', 'firing', 'resolved'] as const;
@@ -153,6 +156,18 @@ export const alert = z
   .meta({ id: 'Alert' });
 export type Alert = z.infer<typeof alert>;
 
+/** An alert with what was known when it began to fire. Secrets are taken out already. */
+export const alertInFull = alert
+  .extend({
+    why: z.array(z.string()).describe('What led to it, newest first, as `davit why` tells it.'),
+    last_lines: z.array(z.string()).describe('The last lines that the service wrote, oldest first.'),
+  })
+  .meta({ id: 'AlertInFull' });
+export type AlertInFull = z.infer<typeof alertInFull>;
+
+/** Of an alert or a silence; made by the agent. */
+const madeId = z.string().regex(/^[a-z0-9]{1,64}$/, 'must be an id as it is listed');
+
 export const alertsQuery = z.strictObject({
   state: z.enum(alertStates).optional().describe('Default: pending and firing.'),
   service: serviceId.optional(),
@@ -161,7 +176,7 @@ export const alertsQuery = z.strictObject({
 });
 export const alertList = z.object({ alerts: z.array(alert) }).meta({ id: 'AlertList' });
 export type AlertList = z.infer<typeof alertList>;
-export const alertPath = z.strictObject({ alert_id: z.string().max(64) });
+export const alertPath = z.strictObject({ alert_id: madeId });
 
 /** Alerts that fit are found, but not told, until it ends. */
 export const newSilence = z
@@ -196,7 +211,8 @@ export const silence = z
   .meta({ id: 'Silence' });
 export type Silence = z.infer<typeof silence>;
 export const silenceList = z.object({ silences: z.array(silence) }).meta({ id: 'SilenceList' });
-export const silencePath = z.strictObject({ silence_id: z.string().max(64) });
+export type SilenceList = z.infer<typeof silenceList>;
+export const silencePath = z.strictObject({ silence_id: madeId });
 
 /** What a notifier is given: alerts of one group that began, go on or are over. Secrets are taken out already. */
 export const notification = z
@@ -207,12 +223,7 @@ export const notification = z
     agent: z.object({ hostname: z.string(), version: z.string(), url: z.string() }),
     group: z.object({ key: z.string(), rule: alertName, service: serviceId.nullable() }),
     title: z.string().describe('One line for people.'),
-    alerts: z.array(
-      alert.extend({
-        why: z.array(z.string()).describe('What led to it, newest first, as `davit why` tells it.'),
-        last_lines: z.array(z.string()).describe('The last lines that the service wrote, oldest first.'),
-      }),
-    ),
+    alerts: z.array(alertInFull),
   })
   .meta({ id: 'Notification' });
 export type Notification = z.infer<typeof notification>;

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import type { AlertRuleList, DeletedAlertRule, ShownAlertRule } from '../contract/alerts.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
+import { alertNameArgument } from './arguments.ts';
+import type { Act, Run } from './command.ts';
+import { examples } from './help.ts';
+import { type Column, table } from './table.ts';
+import { safeText } from './text.ts';
+
+const path = '/api/v1/alert_rules';
+
+export function addAlertRules(alert: Command, act: Act): void {
+  alert
+    .command('rules')
+    .description('List the rules: ready-made ones, those of the configuration and those of the API.')
+    .addHelpText('after', examples(['davit alert rules', 'davit alert rules --json']))
+    .action(act(listRules));
+  alert
+    .command('add')
+    .description('Make a rule, which holds from then on.')
+    .argument('<file>', 'YAML or JSON with all of it; - reads standard input')
+    .option('--replace', 'put it in the place of the one that there is')
+    .addHelpText(
+      'after',
+      examples([
+        'davit alert add slow.yaml',
+        'echo "{name: hot, series: host.cpu, above: 0.9, for: 5m}" | davit alert add -',
+      ]),
+    )
+    .action(act(addRule));
+  alert
+    .command('remove')
+    .description('Delete a rule of the API. What it found is over then.')
+    .argument('<rule>', 'its name', alertNameArgument)
+    .addHelpText('after', examples(['davit alert remove hot']))
+    .action(act(removeRule));
+}
+
+async function listRules({ agent, terminal, json }: Run): Promise<void> {
+  const answer = await agent().get<AlertRuleList>(path);
+  if (json) return terminal.json(answer);
+  if (answer.rules.length === 0) return terminal.print('There are no rules.');
+  const columns: Column[] = [
+    { title: 'RULE' },
+    { title: 'SEVERITY' },
+    { title: 'ORIGIN', dropAt: 1 },
+    { title: 'ENABLED', dropAt: 2, paint: (text) => (text === 'no' ? terminal.style('yellow', text) : text) },
+    { title: 'SERVICES', dropAt: 3 },
+    { title: 'FIRES WHEN', isFlexible: true },
+  ];
+  const rows = answer.rules.map((rule) => [
+    rule.name,
+    rule.severity,
+    rule.origin.replace('_', '-'),
+    rule.enabled ? 'yes' : 'no',
+    rule.services.join(','),
+    conditionText(rule),
+  ]);
+  terminal.print(table(columns, rows, terminal.columns));
+}
+
+async function addRule(
+  { agent, terminal, json }: Run,
+  { replace = false }: { readonly replace?: boolean },
+  file: string,
+): Promise<void> {
+  const body = parseRule(file === '-' ? await terminal.readInput() : readText(file), file);
+  const rule = replace
+    ? await replaceRule(agent(), body, file)
+    : await agent().post<ShownAlertRule>(path, body);
+  if (json) terminal.json(rule);
+  else
+    terminal.print(
+      safeText(`Alert rule ${rule.name} was ${replace ? 'changed' : 'made'}: ${conditionText(rule)}`),
+    );
+}
+
+function replaceRule(
+  agent: ReturnType<Run['agent']>,
+  { name, ...rest }: { readonly name?: unknown },
+  file: string,
+): Promise<ShownAlertRule> {
+  if (typeof name !== 'string') throw new DavitError('usage', `${file} must say the name of the rule`);
+  return agent.put<ShownAlertRule>(`${path}/${alertNameArgument(name)}`, rest);
+}
+
+async function removeRule({ agent, terminal, json }: Run, _options: object, name: string): Promise<void> {
+  const answer = await agent().delete<DeletedAlertRule>(`${path}/${name}`);
+  if (json) terminal.json(answer);
+  else terminal.print(`Alert rule ${safeText(answer.deleted.name)} was deleted`);
+}
+
+/** What it waits for, in a few words. */
+function conditionText({ event, series, above, below, clear, for: holds }: ShownAlertRule): string {
+  const threshold = above === undefined ? `< ${below}` : `> ${above}`;
+  const until = clear === undefined ? '' : ` (over at ${clear})`;
+  const what = event ?? `${series} ${threshold}${until}`;
+  return /^0+(\.0+)?(ms|s|m|h|d)$/.test(holds) ? what : `${what} for ${holds}`;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new DavitError('usage', `${file} cannot be read: ${errorMessage(cause)}`, { cause });
+  }
+}
+
+/** JSON is YAML too. */
+function parseRule(text: string, file: string): object {
+  try {
+    const value: unknown = parseYaml(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (cause) {
+    throw new DavitError('usage', `${file} is no YAML: ${errorMessage(cause)}`, { cause });
+  }
+  throw new DavitError('usage', `${file} must hold the fields of a rule: name, event or series, severity`);
+}
