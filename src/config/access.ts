@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, scope, serviceGlob } from '../contract/scalars.ts';
+import { duration, scope, scopes, serviceGlob } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { jwtAlgorithms } from '../lib/token.ts';
 import { milliseconds } from '../lib/units.ts';
@@ -30,7 +30,7 @@ const jwtGrant = z.strictObject({
     .describe(
       'What the token must say, all of it: claim by claim the very value, or a text in which * stands for any characters. A claim that is a list must contain it.',
     ),
-  scopes: z.array(scope).min(1).max(4).describe('What such a token may do.'),
+  scopes: z.array(scope).min(1).max(scopes.length).describe('What such a token may do.'),
   services: z
     .array(serviceGlob)
     .min(1)

@@ -7,6 +7,7 @@ import {
   instanceIdPattern,
   logLevel,
   scope,
+  scopes,
   serviceGlob,
   serviceId,
   signalName,
@@ -122,7 +123,7 @@ export const whyQuery = z.strictObject({
 export const createKey = z
   .strictObject({
     name: z.string().min(1).max(100).describe('Who or what uses it.'),
-    scopes: z.array(scope).min(1).max(4),
+    scopes: z.array(scope).min(1).max(scopes.length),
     services: z.array(serviceGlob).min(1).max(100).nullable().default(null).describe('null: every service.'),
     expires_in: duration.nullable().default(null).describe('null: never.'),
   })

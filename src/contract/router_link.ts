@@ -26,6 +26,8 @@ export const fromRouter = z.discriminatedUnion('type', [
     instances: z.array(instanceTraffic),
     /** Of the router as a whole. */
     connections: z.int(),
+    /** Those that were let in since it began; one of an earlier version does not tell. */
+    connections_total: z.int().default(0),
     /** Requests that no rule fits, or for which no instance was there. */
     unroutable: z.int(),
     refused: z.int(),

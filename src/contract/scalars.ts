@@ -57,7 +57,7 @@ export const signalNames = [
 export const signalName = z.enum(signalNames);
 
 /** A credential's reach, from least to most; each includes those before it. */
-export const scopes = ['read', 'operate', 'deploy', 'admin'] as const;
+export const scopes = ['metrics', 'read', 'operate', 'deploy', 'admin'] as const;
 export const scope = z.enum(scopes).meta({ id: 'Scope' });
 export type Scope = z.infer<typeof scope>;
 

@@ -188,7 +188,7 @@ function fromRow(row: Record<string, unknown>): KeptKey {
 }
 
 function toPrincipal(id: string, { name, scopes: held, services, expires_at }: NewApiKey): Principal {
-  const greatest = scopes.findLast((scope) => held.includes(scope)) ?? 'read';
+  const greatest = scopes.findLast((scope) => held.includes(scope)) ?? scopes[0];
   return { actor: `key:${id}`, name, grants: [{ scope: greatest, services }], expires_at };
 }
 

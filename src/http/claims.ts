@@ -10,7 +10,7 @@ type Condition = JwtIssuer['grants'][number]['claims'];
 export function grantsOf(rule: JwtIssuer, claims: JWTPayload): Grant[] {
   const fitting = rule.grants
     .filter((grant) => fits(grant.claims, claims))
-    .map((grant): Grant => ({ scope: greatest(grant.scopes) ?? 'read', services: grant.services }));
+    .map((grant): Grant => ({ scope: greatest(grant.scopes) ?? scopes[0], services: grant.services }));
   const own = ownGrant(rule, claims);
   return own === null ? fitting : [...fitting, own];
 }

@@ -34,6 +34,7 @@ export class Arrivals {
   /** Every connection that is open, so that all can be ended. */
   readonly #sockets = new Set<Socket>();
   #header_timeout = 0;
+  #admitted = 0;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -45,6 +46,11 @@ export class Arrivals {
 
   get open(): number {
     return this.#admission.open;
+  }
+
+  /** How many were let in since it began. */
+  get admitted(): number {
+    return this.#admitted;
   }
 
   get refused(): number {
@@ -94,6 +100,7 @@ export class Arrivals {
       if (leave === null) return void refuse(socket, settings);
       socket.once('close', leave);
     }
+    this.#admitted += 1;
     const known: Known = { peer, is_trusted, is_tls: settings.tls, local_port, started_at: Date.now() };
     if (settings.tls) this.#tls.take(socket, known);
     else this.#options.onConnection({ ...known, socket }, 'http/1.1');

@@ -51,6 +51,8 @@ export interface HttpFrontOptions {
 export interface FrontFacts {
   /** Connections that are open now, whether or not a request has come on them. */
   readonly connections: number;
+  /** Connections that were let in. */
+  readonly admitted: number;
   /** Connections that the limits did not let in. */
   readonly refused: number;
   /** Requests that no rule fits, or for which no instance was there; without those of the fast path and the upgrades. */
@@ -146,8 +148,14 @@ export class HttpFront implements Receiver {
   }
 
   facts(): FrontFacts {
-    const { open, refused } = this.#arrivals;
-    return { connections: open, refused, unroutable: this.#unroutable, listening: this.#listeners.addresses };
+    const { open, admitted, refused } = this.#arrivals;
+    return {
+      connections: open,
+      admitted,
+      refused,
+      unroutable: this.#unroutable,
+      listening: this.#listeners.addresses,
+    };
   }
 
   /** Ends every connection at once, also those to instances. */

@@ -167,9 +167,10 @@ export class Router {
   #facts(whole: boolean) {
     const changed = this.#live.changedCounts();
     const instances = whole ? merge(changed, this.#live.counts()) : changed;
-    const { refused, unroutable } = this.#front.facts();
+    const { admitted, refused, unroutable } = this.#front.facts();
     const rest = {
       connections: this.#open.count,
+      connections_total: admitted,
       unroutable: unroutable + this.#upgrades.unroutable + this.#fast.unroutable,
       refused,
       problems: [...this.#notListening(), ...this.#problems.recent],

@@ -43,6 +43,8 @@ export class TrafficFacts {
   readonly #routers = new Map<string, RouterTotals>();
   /** By service and release: 0 stands for all that are older than those that are told apart. */
   readonly #ended = new Map<string, Map<number, TrafficCounts>>();
+  /** How often routers ejected instances, by service. */
+  readonly #ejections = new Map<string, number>();
   #tidiedAt = 0;
 
   constructor({ services, now = Date.now }: TrafficFactsOptions) {
@@ -56,9 +58,12 @@ export class TrafficFacts {
     totals.isConnected = true;
     this.#routers.set(router, totals);
     const at = this.#now();
-    for (const traffic of instances)
-      if (totals.instances.size < mostInstances || totals.instances.has(traffic.instance_id))
-        totals.instances.set(traffic.instance_id, { traffic, at });
+    for (const traffic of instances) {
+      const before = totals.instances.get(traffic.instance_id);
+      if (before === undefined && totals.instances.size >= mostInstances) continue;
+      if (traffic.ejected && before?.traffic.ejected !== true) this.#noteEjection(traffic.service);
+      totals.instances.set(traffic.instance_id, { traffic, at });
+    }
     if (at - this.#tidiedAt >= tidyInterval) this.tidy();
   }
 
@@ -115,6 +120,11 @@ export class TrafficFacts {
     return this.services().flatMap(({ instances }) => instances);
   }
 
+  /** How often a router took an instance of the service out for a while, since the agent was started. */
+  ejections(service: string): number {
+    return this.#ejections.get(service) ?? 0;
+  }
+
   /** Sums up what is known of instances that have ended, and forgets services that are gone. */
   tidy(): void {
     const now = this.#now();
@@ -131,7 +141,8 @@ export class TrafficFacts {
         instances.delete(id);
         if (ids.has(traffic.service)) this.#end(traffic);
       }
-    for (const id of this.#ended.keys()) if (!ids.has(id)) this.#ended.delete(id);
+    for (const known of [this.#ended, this.#ejections])
+      for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
   }
 
   #sum(service: string, living: readonly InstanceTraffic[]): ServiceTraffic {
@@ -140,6 +151,10 @@ export class TrafficFacts {
     instances.sort((a, b) => a.instance - b.instance || a.release - b.release);
     const ended = this.#ended.get(service)?.values() ?? [];
     return { service, total: sumOf([...living, ...ended]), instances };
+  }
+
+  #noteEjection(service: string): void {
+    this.#ejections.set(service, this.ejections(service) + 1);
   }
 
   #end(traffic: TrafficCounts & { readonly service: string; readonly release: number }): void {

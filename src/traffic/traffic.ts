@@ -3,6 +3,7 @@ import type { TrafficCounts } from '../contract/connections.ts';
 import type { RouterSettings } from '../contract/routing_table.ts';
 import type { RouterInformation, RouterList } from '../contract/traffic.ts';
 import type { Traffic } from '../deploy/traffic.ts';
+import { pidOf } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import { affinityKey } from './affinity_key.ts';
 import { TrafficFacts } from './facts.ts';
@@ -10,6 +11,7 @@ import { RouterLink } from './link.ts';
 import { LiveConnections } from './live_connections.ts';
 import type { RouterPeer } from './peer.ts';
 import { Publisher } from './publisher.ts';
+import { RouterCounts } from './router_counts.ts';
 import { RouterService, type RouterServiceOptions, routerServiceId } from './router_service.ts';
 import { RuleStore } from './rule_store.ts';
 
@@ -29,6 +31,7 @@ export interface RouterTrafficOptions {
 export class RouterTraffic implements Traffic {
   readonly rules: RuleStore;
   readonly facts: TrafficFacts;
+  readonly routerCounts = new RouterCounts();
   readonly connections: LiveConnections;
   readonly publisher: Publisher;
   readonly #link: RouterLink;
@@ -55,13 +58,15 @@ export class RouterTraffic implements Traffic {
     this.#link = new RouterLink({
       directory,
       onHello: (peer) => this.publisher.greet(peer),
-      onFacts: (peer, { instances }) => {
-        this.facts.take(peer.identity.router, instances);
+      onFacts: (peer, told) => {
+        this.facts.take(peer.identity.router, told.instances);
+        this.routerCounts.take(peer.identity.router, this.#numberOf(peer), told);
         this.publisher.wake();
       },
       onTable: () => this.publisher.wake(),
       onGone: (peer) => {
         this.facts.gone(peer.identity.router);
+        this.routerCounts.gone(peer.identity.router);
         this.publisher.wake();
       },
       onProblem,
@@ -159,6 +164,14 @@ export class RouterTraffic implements Traffic {
       refused,
       problems: [...refusal, ...problems],
     };
+  }
+
+  /** Which instance of the service of the routers it is; null: of none, as when somebody started it by hand. */
+  #numberOf(peer: RouterPeer): number | null {
+    const routers = this.#options.registry.find(routerServiceId)?.instances ?? [];
+    return (
+      routers.find(({ process }) => process !== null && pidOf(process) === peer.identity.pid)?.number ?? null
+    );
   }
 
   #isOpen(peer: RouterPeer, instance_id: string): boolean {

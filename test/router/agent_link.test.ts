@@ -13,7 +13,14 @@ import { OpenConnections } from '../../src/router/open_connections.ts';
 import { until } from '../helpers/system.ts';
 
 const table = { format: 1, epoch: 5, version: 7, settings: {}, services: [], rules: [] };
-const noFacts = { instances: [], connections: 0, unroutable: 0, refused: 0, problems: [] };
+const noFacts = {
+  instances: [],
+  connections: 0,
+  connections_total: 0,
+  unroutable: 0,
+  refused: 0,
+  problems: [],
+};
 
 /** The agent's end of the socket, and a link that leads there. */
 class Ends implements AsyncDisposable {

@@ -127,3 +127,14 @@ test('releases that are long gone are summed up: memory has an end, and the tota
   assert.equal(facts.release('web', 1).requests, 0);
   assert.equal(facts.service('web').total.requests, 200);
 });
+
+test('each time that a router takes an instance out is counted once, and forgotten with the service', () => {
+  const { world, facts } = factsOf({ web: ['one'] });
+  for (const ejected of [false, true, true, false, true])
+    facts.take('a', [trafficOf({ instance_id: 'one', ejected })]);
+  assert.equal(facts.ejections('web'), 2);
+  world.services = {};
+  world.now += 1;
+  facts.tidy();
+  assert.equal(facts.ejections('web'), 0);
+});

@@ -131,7 +131,15 @@ export class FakeRouter {
   }
 
   tell(...instances: InstanceTraffic[]): void {
-    this.send({ type: 'facts', instances, connections: 0, unroutable: 0, refused: 0, problems: [] });
+    this.send({
+      type: 'facts',
+      instances,
+      connections: 0,
+      connections_total: 0,
+      unroutable: 0,
+      refused: 0,
+      problems: [],
+    });
   }
 
   /** The newest table, once one fits. */
