@@ -1,6 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Config } from './config/schema.ts';
+import { milliseconds } from './lib/units.ts';
+import { Sampler } from './metrics/sampler.ts';
 import { ServiceCounts } from './metrics/service_counts.ts';
+import { Ticker } from './metrics/ticker.ts';
 import type { ServicePlane } from './service_plane.ts';
 import type { EventLog } from './services/event_log.ts';
 
@@ -17,11 +20,18 @@ interface ObservationPlaneOptions {
 
 /** Makes the parts of the agent that tell others how it is and how its services are, and puts them together. None of them keeps a service from running. */
 export function createObservationPlane(options: ObservationPlaneOptions) {
-  const { events } = options;
+  const { events, services, inData, settings, onProblem } = options;
   const counts = new ServiceCounts(events);
+  const sampler = new Sampler({ registry: services.registry, directory: inData() });
+  const ticker = new Ticker({
+    look: () => sampler.look(),
+    interval: () => milliseconds(settings().metrics.interval),
+    onProblem,
+  });
 
   return {
     counts,
+    ticker,
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {
@@ -29,13 +39,21 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     },
 
     /** Begins to measure and to tell. To be called when what runs has been taken up. */
-    begin(): void {},
+    begin(): void {
+      sampler.begin();
+      ticker.begin();
+    },
 
     /** The settings may be others. */
-    reload(): void {},
+    reload(): void {
+      ticker.reload();
+    },
 
     /** Ends what is under way; what could not be told yet is kept for the next agent. */
-    async close(): Promise<void> {},
+    async close(): Promise<void> {
+      await ticker.close();
+      sampler.close();
+    },
   };
 }
 

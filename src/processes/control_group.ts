@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -63,6 +64,12 @@ export class ControlGroup {
     return { kills: count('oom_kill'), limit_reached: count('oom') };
   }
 
+  /** The processor time of all that was ever in it, in seconds; null where the system does not tell. */
+  cpuSeconds(): number | null {
+    const microseconds = /^usage_usec (\d+)$/m.exec(read(join(this.folder, 'cpu.stat')))?.[1];
+    return microseconds === undefined ? null : Number(microseconds) / 1e6;
+  }
+
   /** The pids of all processes in the group and in groups that were made below it. */
   pids(): number[] {
     return this.#folders().flatMap(readPids);
@@ -100,6 +107,7 @@ export class ControlGroup {
     const folders = [this.folder];
     // The list grows while it is walked.
     for (const folder of folders) {
+      if (!hasFolders(folder)) continue;
       for (const entry of listFolder(folder)) if (entry.isDirectory()) folders.push(join(folder, entry.name));
     }
     return folders;
@@ -269,6 +277,15 @@ function readPids(folder: string): number[] {
     .split('\n')
     .filter((line) => line !== '')
     .map(Number);
+}
+
+/** Of a group the kernel counts the groups below as links, besides `.` and its name; that spares listing its fifty files. */
+function hasFolders(folder: string): boolean {
+  try {
+    return statSync(folder).nlink !== 2;
+  } catch {
+    return false;
+  }
 }
 
 function listFolder(folder: string) {

@@ -71,15 +71,32 @@ export function hasGroup(target: TreeTarget): boolean {
   return ownerOfGroup(target) === 'tree' && answersSignals(-target.identity.pid);
 }
 
+/** By what processes belong together. */
+export interface Kinship<P> {
+  readonly children: ReadonlyMap<number, P[]>;
+  readonly groups: ReadonlyMap<number, P[]>;
+  readonly sessions: ReadonlyMap<number, P[]>;
+  /** By their marks; left out: each process is asked for its own, when it matters. */
+  readonly marked?: ReadonlyMap<string, P[]>;
+}
+
+/** How these processes belong together, for whoever looks for many trees among the same ones. */
+export function relate<P extends Relations>(processes: readonly P[]): Kinship<P> {
+  return {
+    children: Map.groupBy(processes, (seen) => seen.parent),
+    groups: Map.groupBy(processes, (seen) => seen.group),
+    sessions: Map.groupBy(processes, (seen) => seen.session),
+  };
+}
+
 /** The members of a tree among the processes of the host. */
 export function treeAmong<P extends Relations>(
   processes: readonly P[],
   { identity, instance_id }: Pick<TreeTarget, 'identity' | 'instance_id'>,
   owner: GroupOwner,
+  kinship: Kinship<P> = relate(processes),
 ): P[] {
-  const children = Map.groupBy(processes, (seen) => seen.parent);
-  const groups = Map.groupBy(processes, (seen) => seen.group);
-  const sessions = Map.groupBy(processes, (seen) => seen.session);
+  const { children, groups, sessions, marked } = kinship;
   const found = new Set<P>();
   const take = (...queue: P[]): void => {
     for (let seen = queue.pop(); seen !== undefined; seen = queue.pop()) {
@@ -91,7 +108,8 @@ export function treeAmong<P extends Relations>(
   };
   const own = [...(groups.get(identity.pid) ?? []), ...(sessions.get(identity.pid) ?? [])];
   if (owner === 'tree') take(...own);
-  for (const seen of processes) {
+  const candidates = marked === undefined ? processes : (marked.get(instance_id) ?? []);
+  for (const seen of candidates) {
     if (!found.has(seen) && !startedBefore(seen, identity) && seen.mark === instance_id) take(seen);
   }
   // One that is proved to be of the tree proves it of the group that it is still in.
