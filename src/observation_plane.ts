@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Config } from './config/schema.ts';
 import { milliseconds } from './lib/units.ts';
+import { Measure } from './metrics/measure.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { ServiceCounts } from './metrics/service_counts.ts';
 import { Ticker } from './metrics/ticker.ts';
@@ -28,10 +29,20 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     interval: () => milliseconds(settings().metrics.interval),
     onProblem,
   });
+  const measure = new Measure({
+    registry: services.registry,
+    traffic: services.traffic,
+    counts,
+    logBytes: (service) => services.logs.written().get(service)?.bytes ?? 0,
+    requestErrors: () => 0,
+    onProblem,
+  });
+  ticker.onTick((tick) => measure.take(tick));
 
   return {
     counts,
     ticker,
+    measure,
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {

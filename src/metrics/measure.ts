@@ -1,4 +1,5 @@
 import type { Measurements } from '../contract/series.ts';
+import { errorMessage } from '../lib/errors.ts';
 import { isReady } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import type { RouterTraffic } from '../traffic/traffic.ts';
@@ -20,6 +21,7 @@ export interface MeasureOptions {
   readonly logBytes: (service: string) => number;
   /** How many answers of the API had a status of 500 or above, since the agent was started. */
   readonly requestErrors: () => number;
+  readonly onProblem: (message: string) => void;
   /** Milliseconds of a clock that nobody sets. */
   readonly clock?: () => number;
 }
@@ -28,6 +30,7 @@ export interface MeasureOptions {
 export class Measure {
   readonly #options: MeasureOptions;
   readonly #clock: () => number;
+  readonly #listeners = new Set<(measurements: Measurements) => void>();
   #before: Snapshot | null = null;
 
   constructor(options: MeasureOptions) {
@@ -35,11 +38,26 @@ export class Measure {
     this.#clock = options.clock ?? (() => performance.now());
   }
 
-  take(tick: Tick): Measurements {
+  /** Has a listener called with what each tick gives from now on. Returns what ends that. */
+  onMeasured(listener: (measurements: Measurements) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  take(tick: Tick): void {
     const now = this.#snapshot(tick);
-    const before = this.#before;
+    const measurements = measurementsOf(this.#before, now);
     this.#before = now;
-    return measurementsOf(before, now);
+    for (const listener of this.#listeners) this.#tell(listener, measurements);
+  }
+
+  /** One that fails keeps the others from nothing. */
+  #tell(listener: (measurements: Measurements) => void, measurements: Measurements): void {
+    try {
+      listener(measurements);
+    } catch (error) {
+      this.#options.onProblem(`what was measured cannot be used: ${errorMessage(error)}`);
+    }
   }
 
   #snapshot(tick: Tick): Snapshot {
