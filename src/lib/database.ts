@@ -25,8 +25,11 @@ const keptVersions = 3;
 export interface DatabaseOptions {
   /** The database's file. */
   readonly file: string;
-  /** The folder of its backups. */
-  readonly backups: string;
+  /**
+   * The folder of its backups. null: there are none, for what is in it may be lost; then the whole of it, which may be
+   * large, is not read through for damage either, and what is met later is for `setAside`.
+   */
+  readonly backups: string | null;
   /** Statements that lead from one version to the next; the version is how many have run. Never edit one that was released. */
   readonly migrations: readonly string[];
 }
@@ -46,9 +49,10 @@ export interface OpenedDatabase {
  */
 export function openDatabase(options: DatabaseOptions): OpenedDatabase {
   const { file, migrations } = options;
-  mkdirSync(options.backups, { recursive: true, mode: 0o700 });
-  const backups = backupFiles(options.backups);
-  const fault = existsSync(file) ? findFault(file, migrations.length, backups.length > 0) : null;
+  if (options.backups !== null) mkdirSync(options.backups, { recursive: true, mode: 0o700 });
+  const backups = options.backups === null ? [] : backupFiles(options.backups);
+  const extent = options.backups === null ? 'head' : 'whole';
+  const fault = existsSync(file) ? findFault(file, migrations.length, backups.length > 0, extent) : null;
   if (fault === null && (existsSync(file) || backups.length === 0))
     return { database: open(options), problems: [] };
   const good = backups.findLast((backup) => findFault(backup, migrations.length, true) === null);
@@ -184,7 +188,7 @@ function open({ file, backups, migrations }: DatabaseOptions): DatabaseSync {
     const database = new DatabaseSync(file);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
     const version = readVersion(database);
-    if (version > 0 && version < migrations.length) backUpVersion(file, backups);
+    if (backups !== null && version > 0 && version < migrations.length) backUpVersion(file, backups);
     // Nothing is written where there is nothing to do: the disk may be full.
     if (version < migrations.length)
       transaction(database, () => {
@@ -202,12 +206,17 @@ interface Fault {
   readonly reason: string;
 }
 
-function findFault(file: string, version: number, backupsExist: boolean): Fault | null {
+function findFault(
+  file: string,
+  version: number,
+  backupsExist: boolean,
+  extent: 'whole' | 'head' = 'whole',
+): Fault | null {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file);
-    const check = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
-    if (check.quick_check !== 'ok') return { kind: 'damaged', reason: `is damaged (${check.quick_check})` };
+    const damage = extent === 'whole' ? damageOf(database) : null;
+    if (damage !== null) return { kind: 'damaged', reason: `is damaged (${damage})` };
     const found = readVersion(database);
     if (found > version) {
       return {
@@ -218,7 +227,7 @@ function findFault(file: string, version: number, backupsExist: boolean): Fault 
     if (found === 0 && backupsExist) return { kind: 'damaged', reason: 'is empty' };
     return null;
   } catch (error) {
-    if (damagedCodes.has((error as { errcode?: number }).errcode ?? 0)) {
+    if (isDamage(error)) {
       return { kind: 'damaged', reason: `is damaged (${errorMessage(error)})` };
     }
     throw unavailable(file, error);
@@ -227,7 +236,19 @@ function findFault(file: string, version: number, backupsExist: boolean): Fault 
   }
 }
 
-function setAside(file: string, kind: Fault['kind']): string {
+/** Reads all of it. null: it is as it should be. */
+function damageOf(database: DatabaseSync): string | null {
+  const { quick_check } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  return quick_check === 'ok' ? null : quick_check;
+}
+
+/** Whether an error of SQLite says that the file is damaged, or is no database. */
+export function isDamage(error: unknown): boolean {
+  return damagedCodes.has((error as { errcode?: number }).errcode ?? 0);
+}
+
+/** Renames a database that nobody has open, so that another can take its place. Returns its new name. */
+export function setAside(file: string, kind: Fault['kind']): string {
   const kept = `${file}.${kind}-${timeName()}`;
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(file + suffix)) renameSync(file + suffix, kept + suffix);
