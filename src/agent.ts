@@ -33,6 +33,7 @@ import { processHandlers } from './http/process_handlers.ts';
 import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
+import { statsHandler } from './http/stats_handlers.ts';
 import { whyHandler } from './http/why_handler.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
@@ -147,6 +148,11 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
       events: eventHandler(events, streams),
+      stats: statsHandler(observation.stats, {
+        version,
+        hostname: hostname(),
+        started_at: facts.started_at.toISOString(),
+      }),
       audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
     }),
     gate,

@@ -128,6 +128,7 @@ export function routes(handle: Handlers): Route[] {
     route('get', `${api}/routers`, some('read'), 'listRouters', handle.connections.routers),
 
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
+    route('get', `${api}/stats`, some('read'), 'showStats', handle.stats),
     route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
     route('put', `${api}/agent/log_level`, 'admin', 'setLogLevel', agent.setLogLevel),
     route('get', `${api}/orphans`, 'admin', 'listOrphans', handle.processes.orphans),

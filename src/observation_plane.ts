@@ -4,6 +4,7 @@ import { milliseconds } from './lib/units.ts';
 import { Measure } from './metrics/measure.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { ServiceCounts } from './metrics/service_counts.ts';
+import { StatsView } from './metrics/stats_view.ts';
 import { Ticker } from './metrics/ticker.ts';
 import type { ServicePlane } from './service_plane.ts';
 import type { EventLog } from './services/event_log.ts';
@@ -24,11 +25,8 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
   const { events, services, inData, settings, onProblem } = options;
   const counts = new ServiceCounts(events);
   const sampler = new Sampler({ registry: services.registry, directory: inData() });
-  const ticker = new Ticker({
-    look: () => sampler.look(),
-    interval: () => milliseconds(settings().metrics.interval),
-    onProblem,
-  });
+  const interval = () => milliseconds(settings().metrics.interval);
+  const ticker = new Ticker({ look: () => sampler.look(), interval, onProblem });
   const measure = new Measure({
     registry: services.registry,
     traffic: services.traffic,
@@ -38,11 +36,21 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     onProblem,
   });
   ticker.onTick((tick) => measure.take(tick));
+  const stats = new StatsView({
+    registry: services.registry,
+    traffic: services.traffic.facts,
+    counts,
+    ticker,
+    measure,
+    interval,
+    alertsFiring: () => 0,
+  });
 
   return {
     counts,
     ticker,
     measure,
+    stats,
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {

@@ -11,6 +11,7 @@ import * as requests from './requests.ts';
 import * as ruleRequests from './rule_requests.ts';
 import { rule } from './rules.ts';
 import { taskRunList } from './runs.ts';
+import * as stats from './stats.ts';
 import * as traffic from './traffic.ts';
 import { why } from './why.ts';
 
@@ -471,6 +472,13 @@ const operationTable = {
     tag: 'agent',
     summary: 'The agent itself',
     answer: answers.agentInformation,
+    errors: [],
+  },
+  showStats: {
+    tag: 'agent',
+    summary: 'How everything stands, in numbers',
+    query: stats.statsQuery,
+    answer: stats.stats,
     errors: [],
   },
   listOrphans: {

@@ -32,5 +32,6 @@ export interface Handlers {
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
   readonly events: Handler<(typeof contract)['listEvents']>;
+  readonly stats: Handler<(typeof contract)['showStats']>;
   readonly audit: Handler<(typeof contract)['listAudit']>;
 }

@@ -3,7 +3,7 @@ import { openFileCounter } from '../processes/open_files.ts';
 import type { AgentUsage } from './tick.ts';
 
 /** How often it is looked whether work has to wait, in milliseconds: each look wakes an agent that has nothing to do. */
-const resolution = 50;
+const resolution = 100;
 
 /** Measures what the agent itself uses. */
 export class AgentMeter {

@@ -68,6 +68,7 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/services/{id}/traffic': { scope: 'read', on: 'service' },
   'get /api/v1/routers': { scope: 'read', on: 'some' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
+  'get /api/v1/stats': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
   'put /api/v1/agent/log_level': { scope: 'admin', on: 'agent' },
   'get /api/v1/orphans': { scope: 'admin', on: 'agent' },
