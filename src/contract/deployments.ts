@@ -26,6 +26,7 @@ export const deployment = z
       .array(z.object({ time, message: z.string() }))
       .describe('What it did, oldest first; each is an event, too.'),
     cause: z.string().nullable().describe('Why it failed, or was ended.'),
+    code: z.string().optional().describe('Of what failed, as errors name it, such as `release_worse`.'),
     created_at: time,
     started_at: time.nullable(),
     ended_at: time.nullable(),

@@ -80,7 +80,8 @@ export class Deployments {
   noteRefusal(deployment: number, error: unknown): void {
     if (error instanceof Interruption) return;
     const { history } = this.#parts;
-    history.end(deployment, statusAfter(error), errorMessage(error));
+    const code = error instanceof DavitError ? error.code : 'internal';
+    history.end(deployment, statusAfter(error), errorMessage(error), code);
   }
 
   #noteSuccess(deployment: number, release: number): void {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Deployment } from '../contract/deployments.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
@@ -12,7 +13,7 @@ type NewDeployment = Pick<Deployment, 'service' | 'actor'>;
 export type DeploymentChange = Partial<
   Pick<
     Deployment,
-    'status' | 'release' | 'previous_release' | 'strategy' | 'cause' | 'started_at' | 'ended_at'
+    'status' | 'release' | 'previous_release' | 'strategy' | 'cause' | 'code' | 'started_at' | 'ended_at'
   >
 >;
 
@@ -24,6 +25,7 @@ export class DeploymentHistory {
   readonly #open = new Map<number, Deployment>();
   /** Those that could not be written, as on a full disk; they are with the next one that can. */
   readonly #unwritten = new Map<number, Deployment>();
+  readonly #emitter = new EventEmitter();
   #lastId: number;
 
   constructor(database: DatabaseSync, onProblem: (message: string) => void) {
@@ -82,9 +84,18 @@ export class DeploymentHistory {
     this.#keep({ ...known, steps: [...known.steps, step].slice(-keptSteps) });
   }
 
-  /** Notes how one ended. */
-  end(id: number, status: Deployment['status'], cause: string | null): void {
-    this.update(id, { status, cause, ended_at: new Date().toISOString() });
+  /** Notes how one ended; `code`: of the error that it failed with. */
+  end(id: number, status: Deployment['status'], cause: string | null, code?: string): void {
+    const service = this.#open.get(id)?.service;
+    const ended_at = new Date().toISOString();
+    this.update(id, { status, cause, ended_at, ...(code !== undefined && { code }) });
+    if (service !== undefined) this.#emitter.emit('end', service);
+  }
+
+  /** Calls `listener` with the service of each deployment that ends, until the returned function is called. */
+  subscribe(listener: (service: string) => void): () => void {
+    this.#emitter.on('end', listener);
+    return () => this.#emitter.off('end', listener);
   }
 
   /** Those of a service that are not over, oldest first. */
