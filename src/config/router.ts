@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { RouterSettings } from '../contract/routing_table.ts';
+import { type AccessLogSettings, type RouterSettings, traceMode } from '../contract/routing_table.ts';
 import { duration, size } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { bytes, milliseconds } from '../lib/units.ts';
@@ -46,6 +46,31 @@ const limits = z
   })
   .prefault({});
 
+const accessLog = z
+  .strictObject({
+    sample: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1)
+      .describe('The share of requests that is written down, from 0 to 1.'),
+    errors: z
+      .boolean()
+      .default(true)
+      .describe('Whether those that fail or are answered by 5xx are written down whatever the share.'),
+    slow: duration
+      .nullable()
+      .default(null)
+      .describe('Those that take at least so long are written down whatever the share. null: none for that.'),
+    client_address: z
+      .enum(['full', 'truncated', 'none'])
+      .default('full')
+      .describe('How much of the address of a client is written. `truncated`: its /24, or /48 of IPv6.'),
+  })
+  .nullable()
+  .default(null)
+  .describe('Write requests down, as JSON lines in the output of davit.router. null: none.');
+
 /** The setting `router`: where routers listen and what they let through; null: there is none, and nothing listens. */
 export const routerField = z
   .strictObject({
@@ -71,6 +96,10 @@ export const routerField = z
       .default('60s')
       .describe('How long a router that ends lets requests and connections finish.'),
     limits,
+    access_log: accessLog,
+    trace: traceMode
+      .default('carry')
+      .describe('Whether a request without a valid traceparent gets one: `start` and `start_sampled`.'),
   })
   .superRefine(({ listeners, certificates, trusted_proxies }, context) => {
     const complain = (path: (string | number)[], message: string) =>
@@ -96,6 +125,8 @@ export type RouterConfig = NonNullable<z.output<typeof routerField>>;
 export function routerSettings(config: RouterConfig): RouterSettings {
   const { listeners, certificates, min_version, trusted_proxies, drain_timeout, limits } = config;
   return {
+    access_log: accessLogSettings(config),
+    trace: config.trace,
     listeners,
     certificates,
     min_version,
@@ -110,6 +141,12 @@ export function routerSettings(config: RouterConfig): RouterSettings {
       body_size: limits.body_size === null ? null : bytes(limits.body_size),
     },
   };
+}
+
+function accessLogSettings({ access_log }: RouterConfig): AccessLogSettings | null {
+  if (access_log === null) return null;
+  const { slow } = access_log;
+  return { ...access_log, slow: slow === null ? null : milliseconds(slow) };
 }
 
 /** How many processes share the work. */

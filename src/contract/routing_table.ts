@@ -45,6 +45,21 @@ const certificate = z.strictObject({
   key_file: z.string().max(4096),
 });
 
+/** Which requests routers write down. */
+const accessLogSettings = z.strictObject({
+  /** The share of requests that is written down whatever becomes of them, from 0 to 1. */
+  sample: z.number().min(0).max(1),
+  /** Whether those that fail always are. */
+  errors: z.boolean(),
+  /** Those that take at least so long always are; null: none for that. */
+  slow: milliseconds.nullable(),
+  client_address: z.enum(['full', 'truncated', 'none']),
+});
+export type AccessLogSettings = z.infer<typeof accessLogSettings>;
+
+export const traceMode = z.enum(['carry', 'start', 'start_sampled']);
+export type TraceMode = z.infer<typeof traceMode>;
+
 /** Where routers listen and what they let through. */
 export const routerSettings = z.strictObject({
   listeners: z.array(
@@ -78,6 +93,10 @@ export const routerSettings = z.strictObject({
     /** How many requests wait at most of a service that holds them. */
     held_requests: z.int(),
   }),
+  /** Null: nothing is written down. Left out by agents that do not know it yet. */
+  access_log: accessLogSettings.nullable().optional(),
+  /** What becomes of requests that name no trace. Left out by agents that do not know it yet: `carry`. */
+  trace: traceMode.optional(),
 });
 export type RouterSettings = z.infer<typeof routerSettings>;
 

@@ -16,6 +16,15 @@ export function canonicalAddress(text: string): string | null {
     : address;
 }
 
+/** The network of a canonical address, by its first address: a /24 of IPv4, a /48 of IPv6. */
+export function networkOf(address: string): string {
+  if (isIP(address) === 4) return address.replace(/\d+$/, '0');
+  const [before = ''] = address.split('::');
+  const groups = before === '' ? [] : before.split(':');
+  const [first = '0', second = '0', third = '0'] = groups;
+  return canonicalAddress(`${first}:${second}:${third}::`) ?? '::';
+}
+
 /** The two parts of `host:port`; an IPv6 address stands in brackets there, and without them here. */
 export function splitHostPort(text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(':');

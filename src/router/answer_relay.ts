@@ -33,7 +33,7 @@ export class AnswerRelay {
   #frames: ChunkFrames | null = null;
   /** How many bytes stand in the buffer and are to be sent. */
   written = 0;
-  /** How many bytes of the body have passed. */
+  /** How many bytes of the body have passed, without what frames them. */
   body_bytes = 0;
   /** Whether more has come than the answer: the connection to the instance is of no use any more. */
   hasSurplus = false;
@@ -126,16 +126,11 @@ export class AnswerRelay {
   }
 
   #pass(answer: PlainAnswer, bytes: Buffer, start: number, end: number): Progress {
-    const before = this.written;
-    const progress = this.#passBody(answer, bytes, start, end);
-    this.body_bytes += this.written - before;
-    return progress;
-  }
-
-  #passBody({ body_end }: PlainAnswer, bytes: Buffer, start: number, end: number): Progress {
     const { bytes: to } = this.#buffer;
+    const { body_end } = answer;
     if (body_end === 'close') {
       if (end > start) {
+        this.body_bytes += end - start;
         this.#put(`${(end - start).toString(16)}\r\n`);
         this.written += bytes.copy(to, this.written, start, end);
         this.#put(lineEnd);
@@ -145,6 +140,7 @@ export class AnswerRelay {
     let read = start;
     if (this.#frames !== null) {
       const passed = this.#frames.pass(bytes, start, end, to, this.written);
+      this.body_bytes = this.#frames.data_bytes;
       if (passed === null) return 'malformed';
       this.written = passed.written;
       read = passed.read;
@@ -154,6 +150,7 @@ export class AnswerRelay {
       const length = Math.min(this.#left, end - start);
       this.written += bytes.copy(to, this.written, start, start + length);
       this.#left -= length;
+      this.body_bytes += length;
       read += length;
       if (this.#left > 0) return 'more';
     }

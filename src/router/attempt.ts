@@ -82,7 +82,9 @@ class Relay implements Dispatcher.DispatchHandler {
         );
       return;
     }
-    this.#lease.answered(status, performance.now() - this.#begun_at);
+    const duration = performance.now() - this.#begun_at;
+    this.#lease.answered(status, duration);
+    this.#exchange.record?.answered(status, duration);
     const kept = endToEnd(fields, () => false);
     if (this.#lease.cookie !== null) kept.push('Set-Cookie', this.#lease.cookie);
     this.#answer.begin(status, reason, kept);
@@ -104,10 +106,14 @@ class Relay implements Dispatcher.DispatchHandler {
 
   #outcomeOf(error: Error): Outcome {
     const problem = this.#exchange.body?.problem ?? null;
-    if (this.#answer.gone.aborted || problem === 'broken') return { kind: 'gone' };
+    if (this.#answer.gone.aborted || problem === 'broken') {
+      this.#exchange.record?.failed('client_gone');
+      return { kind: 'gone' };
+    }
     const was_sent = this.#controller !== null;
     const how = failureOf(error, was_sent);
     if (problem === null) this.#lease.failed(how);
+    this.#exchange.record?.failed(problem === null ? how : `body_${problem}`);
     if (this.#answer.has_begun) {
       this.#answer.breakOff();
       return { kind: 'answered' };

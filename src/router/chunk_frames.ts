@@ -39,6 +39,8 @@ export class ChunkFrames {
   #extra = 0;
   /** The lines between the last chunk and the empty line that ends the body, each with its end. */
   trailers = '';
+  /** How many bytes of the body itself have passed. */
+  data_bytes = 0;
 
   /** Whether the whole body has come. */
   get isDone(): boolean {
@@ -64,6 +66,7 @@ export class ChunkFrames {
         from.copy(to, written, read, read + length);
         read += length;
         written += length;
+        this.data_bytes += length;
         this.#left -= length;
         if (this.#left === 0) this.#place = 'data_end';
         continue;

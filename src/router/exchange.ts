@@ -1,4 +1,5 @@
 import type { RoutedRequest } from '../routing/request.ts';
+import type { AccessRecord } from './access_record.ts';
 import type { ClientConnection } from './client_connection.ts';
 import type { Origin } from './forwarding.ts';
 import type { RequestBody } from './request_body.ts';
@@ -19,6 +20,8 @@ export interface Exchange extends Arrival {
   /** null: it has none. */
   readonly body: RequestBody | null;
   readonly answer: Answer;
+  /** Null: nothing is noted of it. */
+  readonly record: AccessRecord | null;
 }
 
 /** The way back to the client. */

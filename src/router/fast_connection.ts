@@ -1,4 +1,7 @@
 import type { Socket } from 'node:net';
+import { formatTraceparent, type TraceContext } from '../lib/trace_context.ts';
+import type { AccessLog } from './access_log.ts';
+import type { AccessRecord } from './access_record.ts';
 import { rawAnswer } from './answer_page.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
 import { type FastClient, type FastParts, FastRequest } from './fast_request.ts';
@@ -6,12 +9,15 @@ import type { OpenConnection } from './open_connections.ts';
 import { type PlainHead, readPlainHead } from './plain_head.ts';
 import { PlainOrigins, PlainRequest } from './plain_origin.ts';
 import type { TargetInstance } from './target.ts';
+import { type Tracing, traceOf } from './tracing.ts';
 
 /** What the connections of the fast path have in common. */
 export interface ConnectionParts extends FastParts {
   readonly ending: Ending;
   readonly limits: () => FastLimits;
   readonly isTrusted: (address: string) => boolean;
+  readonly access: AccessLog;
+  readonly tracing: Tracing;
   /** It is closed, or another's. */
   readonly onGone: (connection: FastConnection) => void;
 }
@@ -52,6 +58,11 @@ export class FastConnection implements FastClient, OpenConnection {
   #pending: Buffer | null = null;
   #pieces = 0;
   #request: FastRequest | null = null;
+  /** The same one for each of its requests, as they come one after the other. */
+  #ownRecord: AccessRecord | null = null;
+  /** Of the request that is under way; null: nothing is noted of it. */
+  #record: AccessRecord | null = null;
+  #plain: PlainRequest | null = null;
   /** Whether requests are being taken from what is pending, further down the stack. */
   #isTaking = false;
   #closesAfter = false;
@@ -125,7 +136,10 @@ export class FastConnection implements FastClient, OpenConnection {
     else if (this.#state === 'closing' || this.#socket.writableLength > 0) this.destroy();
     else {
       // Who has asked before and rests now is not too slow.
-      if (this.#pending !== null || this.#host === null) this.#socket.write(tooSlow);
+      if (this.#pending !== null || this.#host === null) {
+        this.#socket.write(tooSlow);
+        this.#parts.access.refused(408, this.#client, this.protocol);
+      }
       this.#end();
     }
   }
@@ -149,6 +163,7 @@ export class FastConnection implements FastClient, OpenConnection {
   }
 
   done(): void {
+    this.#note();
     this.#request = null;
     this.#head = null;
     this.#active_at = performance.now();
@@ -159,6 +174,7 @@ export class FastConnection implements FastClient, OpenConnection {
   }
 
   breakOff(): void {
+    this.#note();
     this.#request = null;
     this.destroy();
   }
@@ -167,6 +183,7 @@ export class FastConnection implements FastClient, OpenConnection {
     const { bytes, lines_end, length } = this.#head as PlainHead;
     const end = lines_end + 2;
     this.#request = null;
+    this.#record = null;
     const head = bytes.subarray(end - length, end);
     this.#handAway(this.#pending === null ? head : joined(head, this.#pending));
   }
@@ -191,6 +208,10 @@ export class FastConnection implements FastClient, OpenConnection {
   readonly #onClose = (): void => {
     this.#state = 'gone';
     this.#request?.abort();
+    if (this.#request !== null) {
+      this.#record?.failed('client_gone');
+      this.#note();
+    }
     this.#request = null;
     this.#parts.onGone(this);
   };
@@ -218,6 +239,9 @@ export class FastConnection implements FastClient, OpenConnection {
     if (head === 'not_plain' || head.length > this.#parts.limits().header_size) return this.#handAway(bytes);
     const origin = this.#origins.find(head);
     if (origin === null) return this.#handAway(bytes);
+    const request = new PlainRequest(head, origin);
+    const trace = this.#parts.tracing.isStarting ? this.#startTrace(request) : null;
+    if (trace === 'not_plain') return this.#handAway(bytes);
     this.#state = 'serving';
     this.#active_at = performance.now();
     this.#pending = bytes.length === head.length ? null : bytes.subarray(head.length);
@@ -228,9 +252,38 @@ export class FastConnection implements FastClient, OpenConnection {
     this.#client = origin.client;
     this.#rule = null;
     this.#instance = null;
-    this.#request = new FastRequest(this.#parts, this, head, new PlainRequest(head, origin), origin.lines);
+    this.#record = this.#begin(request, trace);
+    const lines =
+      trace === null ? origin.lines : `${origin.lines}traceparent: ${formatTraceparent(trace)}\r\n`;
+    this.#request = new FastRequest(this.#parts, this, head, request, lines, this.#record);
     this.#request.start();
     return true;
+  }
+
+  /** A trace for a request that names none. One that names it in a way that is not valid is left to the full path. */
+  #startTrace(request: PlainRequest): TraceContext | 'not_plain' | null {
+    const given = request.header('traceparent');
+    if (given === undefined && request.header('tracestate') === undefined) return this.#parts.tracing.start();
+    return traceOf(['traceparent', given ?? '']) === null ? 'not_plain' : null;
+  }
+
+  #begin(request: PlainRequest, trace: TraceContext | null): AccessRecord | null {
+    const { access } = this.#parts;
+    if (!access.isOn) return null;
+    const record = access.begin(this.#ownRecord);
+    if (record === null) return null;
+    this.#ownRecord = record;
+    this.#plain = request;
+    record.trace = trace;
+    return record;
+  }
+
+  /** The request that is under way is over. */
+  #note(): void {
+    if (this.#record === null) return;
+    this.#parts.access.end(this.#record, this.#plain as PlainRequest, this.protocol);
+    this.#record = null;
+    this.#plain = null;
   }
 
   #awaitRest(bytes: Buffer): false {

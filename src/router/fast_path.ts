@@ -1,10 +1,12 @@
 import type { RouterSettings } from '../contract/routing_table.ts';
+import type { AccessLog } from './access_log.ts';
 import { AnswerBuffer } from './answer_buffer.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
 import { type ConnectionParts, FastConnection, type HandOver } from './fast_connection.ts';
 import type { OpenConnections } from './open_connections.ts';
 import { RawPool } from './raw_pool.ts';
 import type { Director } from './target.ts';
+import type { Tracing } from './tracing.ts';
 
 interface FastPathOptions {
   readonly director: Director;
@@ -15,6 +17,8 @@ interface FastPathOptions {
   readonly limits: () => RouterSettings['limits'];
   /** Whether what an address says of those before it is believed. */
   readonly isTrusted: (address: string) => boolean;
+  readonly access: AccessLog;
+  readonly tracing: Tracing;
 }
 
 /** How often it is looked whether anything takes too long, in milliseconds: one timer for all costs nothing per request. */
@@ -39,7 +43,7 @@ export class FastPath {
   #looked_at = 0;
   #wasLate = false;
 
-  constructor({ director, open, ending, limits, isTrusted }: FastPathOptions) {
+  constructor({ director, open, ending, limits, isTrusted, access, tracing }: FastPathOptions) {
     this.#open = open;
     this.#parts = {
       director,
@@ -49,6 +53,8 @@ export class FastPath {
       limits,
       stall: () => limits().body_timeout,
       isTrusted,
+      access,
+      tracing,
       onUnroutable: () => {
         this.#unroutable += 1;
       },

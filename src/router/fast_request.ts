@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { AccessRecord } from './access_record.ts';
 import type { AnswerBuffer } from './answer_buffer.ts';
 import { answerPage, type PageText } from './answer_page.ts';
 import { AnswerRelay } from './answer_relay.ts';
@@ -57,8 +58,10 @@ export class FastRequest implements RawUser {
   readonly #client: FastClient;
   readonly #head: PlainHead;
   readonly #request: PlainRequest;
-  /** The header lines in place of those that are not passed on. */
+  /** The header lines in place of those that are not passed on, and with the trace that is begun here. */
   readonly #origin_lines: string;
+  /** Null: nothing is noted of it. */
+  readonly #record: AccessRecord | null;
   #phase: Phase = 'choosing';
   #destination: ServiceDestination | null = null;
   #tried = nothingTried;
@@ -75,12 +78,14 @@ export class FastRequest implements RawUser {
     head: PlainHead,
     request: PlainRequest,
     origin_lines: string,
+    record: AccessRecord | null,
   ) {
     this.#parts = parts;
     this.#client = client;
     this.#head = head;
     this.#request = request;
     this.#origin_lines = origin_lines;
+    this.#record = record;
   }
 
   start(): void {
@@ -90,6 +95,7 @@ export class FastRequest implements RawUser {
     // What has to be encoded first is none of our business.
     if (destination.path !== null && !plainPath.test(destination.path)) return void this.#leave();
     this.#destination = destination;
+    this.#record?.goesTo(destination.rule, destination.service.id);
     this.#next(destination, null);
   }
 
@@ -104,6 +110,7 @@ export class FastRequest implements RawUser {
     if (this.#phase !== 'answering') return void this.#fail('timed_out');
     // A client that does not read is no fault of the instance.
     if (!this.#isPaused) this.#lease?.failed('timed_out');
+    this.#record?.failed(this.#isPaused ? 'client_gone' : 'timed_out');
     this.#breakOff();
   }
 
@@ -150,6 +157,7 @@ export class FastRequest implements RawUser {
     if (typeof lease === 'string') return void this.#goWithout(service, lease, failed);
     this.#lease = lease;
     this.#client.goesTo(rule, lease.instance);
+    this.#record?.tries(lease.instance);
     const now = performance.now();
     const raw = this.#parts.pool.take(lease.instance, this, now);
     if (raw === null) return void this.#connect(lease.instance);
@@ -178,7 +186,9 @@ export class FastRequest implements RawUser {
   readonly #onHead = ({ status }: PlainAnswer): string => {
     const lease = this.#lease as Lease;
     this.#phase = 'answering';
-    lease.answered(status, performance.now() - this.#sent_at);
+    const duration = performance.now() - this.#sent_at;
+    lease.answered(status, duration);
+    this.#record?.answered(status, duration);
     const cookie = lease.cookie === null ? '' : `Set-Cookie: ${lease.cookie}\r\n`;
     return this.#client.decideToClose() ? `${cookie}Connection: close\r\n` : cookie;
   };
@@ -200,8 +210,10 @@ export class FastRequest implements RawUser {
   /** Gives the place at the instance back. */
   #end(): void {
     this.#phase = 'done';
-    this.#lease?.end(0, this.#relay?.body_bytes ?? 0);
+    const bytes = this.#relay?.body_bytes ?? 0;
+    this.#lease?.end(0, bytes);
     this.#lease = null;
+    if (this.#record !== null) this.#record.bytes_out = bytes;
   }
 
   /** The instance has not answered, or not to the end. */
@@ -209,6 +221,7 @@ export class FastRequest implements RawUser {
     const lease = this.#lease as Lease;
     const { service } = this.#destination as ServiceDestination;
     lease.failed(how);
+    this.#record?.failed(how);
     this.#raw?.destroy();
     if (this.#relay?.answer) return void this.#breakOff();
     this.#tried = new Set(this.#tried).add(lease.instance.id);
@@ -230,6 +243,7 @@ export class FastRequest implements RawUser {
     // The full path knows how to wait.
     if (why === 'none_ready' && hold !== null) return void this.#leave();
     if (failed !== null) return void this.#refuse(failures[failed]);
+    this.#record?.failed(why);
     this.#refuseUnroutable({ status: 503, message: noInstance[why], retry_after: retryAfter });
   }
 
@@ -253,12 +267,17 @@ export class FastRequest implements RawUser {
     const lines = linesOf(Object.entries(headers).flat());
     const length = status === 204 || status === 304 ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
     this.#client.goesTo(rule, null);
+    this.#record?.goesTo(rule, null);
     this.#answer(status, `${lines}${length}`, body);
   }
 
   #answer(status: number, lines: string, body: string): void {
     this.#phase = 'done';
     const hasBody = this.#head.method !== 'HEAD' && status !== 204 && status !== 304;
+    if (this.#record !== null) {
+      this.#record.given(status);
+      this.#record.bytes_out = hasBody ? Buffer.byteLength(body) : 0;
+    }
     const close = this.#client.decideToClose() ? 'Connection: close\r\n' : '';
     const date = `Date: ${new Date().toUTCString()}\r\n`;
     const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}${date}${close}\r\n`;

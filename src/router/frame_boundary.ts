@@ -1,3 +1,5 @@
+const opcodeOfText = 0x1;
+const opcodeOfBinary = 0x2;
 const opcodeOfClose = 0x8;
 
 /**
@@ -14,6 +16,10 @@ export class FrameBoundary {
   #length = 0;
   #mask = 0;
   #closed = false;
+  #messages = 0;
+  /** Of the Close frame: its first two bytes, once they have come. */
+  #code = 0;
+  #codeBytes = 0;
 
   /** Whether the next byte is the first one of a frame. */
   get isBetween(): boolean {
@@ -25,9 +31,19 @@ export class FrameBoundary {
     return this.#closed;
   }
 
+  /** How many messages have begun. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** The code in the Close frame; null: there was none, or it has not come whole. A client masks its own, and it is not read. */
+  get closeCode(): number | null {
+    return this.#codeBytes === 2 ? this.#code : null;
+  }
+
   /** Goes over the next bytes. */
   advance(bytes: Uint8Array): void {
-    if (bytes.length <= this.#rest) this.#rest -= bytes.length;
+    if (bytes.length <= this.#rest && !this.#closed) this.#rest -= bytes.length;
     else this.#walk(bytes, false);
   }
 
@@ -41,6 +57,7 @@ export class FrameBoundary {
     while (at < bytes.length) {
       if (this.#rest > 0) {
         const skipped = Math.min(this.#rest, bytes.length - at);
+        if (this.#closed) this.#readCode(bytes, at, at + skipped);
         this.#rest -= skipped;
         at += skipped;
       } else this.#read(bytes[at++] as number);
@@ -52,7 +69,9 @@ export class FrameBoundary {
   #read(byte: number): void {
     this.#header++;
     if (this.#header === 1) {
-      if ((byte & 0x0f) === opcodeOfClose) this.#closed = true;
+      const opcode = byte & 0x0f;
+      if (opcode === opcodeOfClose) this.#closed = true;
+      else if (opcode === opcodeOfText || opcode === opcodeOfBinary) this.#messages++;
       return;
     }
     if (this.#header === 2) this.#readLength(byte);
@@ -60,6 +79,14 @@ export class FrameBoundary {
     if (this.#header < 2 + this.#lengthBytes) return;
     this.#rest = this.#length + this.#mask;
     this.#header = 0;
+  }
+
+  #readCode(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#mask !== 0) return;
+    for (let at = start; at < end && this.#codeBytes < 2; at++) {
+      this.#code = this.#code * 256 + (bytes[at] as number);
+      this.#codeBytes++;
+    }
   }
 
   #readLength(byte: number): void {

@@ -56,7 +56,7 @@ export class FullPath {
     const { head, view, served, origin } = exchange;
     served.begins(head, origin.client);
     try {
-      if (exchange.body?.is_too_large) refuse(exchange, bodyProblems.too_large);
+      if (exchange.body?.is_too_large) refuseBody(exchange, 'too_large');
       else if (head.path === '*') give(exchange, { status: 204, fields: [], body: '' });
       else await this.#follow(exchange, this.#options.director.direct(view));
     } finally {
@@ -68,6 +68,7 @@ export class FullPath {
     if (destination.kind === 'service') return this.#send(exchange, destination);
     if (destination.kind === 'answer') {
       exchange.served.goesTo(destination.rule, null);
+      exchange.record?.goesTo(destination.rule, null);
       const { status, headers, body } = destination;
       give(exchange, {
         status,
@@ -83,6 +84,7 @@ export class FullPath {
   /** Tries instance after instance until one has answered, or no more may be tried. */
   async #send(exchange: Exchange, destination: ServiceDestination): Promise<void> {
     const { service, rule } = destination;
+    exchange.record?.goesTo(rule, service.id);
     const tried = new Set<string>();
     let failed: Failure | null = null;
     for (let count = 1; ; count += 1) {
@@ -91,8 +93,9 @@ export class FullPath {
       if (typeof lease === 'string') return this.#refuseWithout(exchange, lease, failed);
       tried.add(lease.instance.id);
       exchange.served.goesTo(rule, lease.instance);
+      exchange.record?.tries(lease.instance);
       const outcome = await this.#attempt(exchange, destination, lease, count);
-      if (outcome.kind === 'body') return refuse(exchange, bodyProblems[outcome.problem]);
+      if (outcome.kind === 'body') return refuseBody(exchange, outcome.problem);
       if (outcome.kind !== 'failed') return;
       failed = outcome.how;
       if (!outcome.again) return refuse(exchange, failures[failed]);
@@ -148,7 +151,10 @@ export class FullPath {
 
   /** No instance is left to try. */
   #refuseWithout(exchange: Exchange, why: NoInstance, failed: Failure | null): void {
-    if (failed === null) this.#options.onUnroutable();
+    if (failed === null) {
+      this.#options.onUnroutable();
+      exchange.record?.failed(why);
+    }
     const text = { status: 503, message: noInstance[why], retry_after: retryAfter };
     refuse(exchange, failed === null ? text : failures[failed]);
   }
@@ -165,7 +171,13 @@ function refuse(exchange: Exchange, text: PageText): void {
   give(exchange, answerPage(text, exchange.view.header('accept')));
 }
 
-function give({ answer, head }: Exchange, { status, fields, body }: AnswerPage): void {
+function refuseBody(exchange: Exchange, problem: BodyProblem): void {
+  exchange.record?.failed(`body_${problem}`);
+  refuse(exchange, bodyProblems[problem]);
+}
+
+function give({ answer, head, record }: Exchange, { status, fields, body }: AnswerPage): void {
+  record?.given(status);
   answer.begin(status, '', fields);
   if (head.method !== 'HEAD' && body !== '') answer.write(body);
   answer.end([]);

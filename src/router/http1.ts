@@ -157,6 +157,7 @@ export class Http1 implements HttpVersion {
     const head = is_large ? tooLarge : readHttp1Head(request);
     if ('message' in head) {
       refuse(known, request, response, head);
+      this.#receiver.noteRefused(head.status, 'http/1.1', known.connection, request.method);
       return;
     }
     // An upgrade that is not made: Node loses the bytes behind such a request, so that nothing may follow it.
@@ -192,8 +193,11 @@ export class Http1 implements HttpVersion {
   }
 
   #refuseConnect(socket: Duplex): void {
-    if ((this.#connections.get(socket)?.requests ?? 0) > 0) socket.destroy();
-    else endWith(socket, noConnect);
+    const known = this.#connections.get(socket);
+    if (known !== undefined && known.requests > 0) return void socket.destroy();
+    endWith(socket, noConnect);
+    if (known !== undefined)
+      this.#receiver.noteRefused(noConnect.status, 'http/1.1', known.connection, 'CONNECT');
   }
 
   #onClientError(error: Error, socket: Duplex): void {
@@ -207,7 +211,9 @@ export class Http1 implements HttpVersion {
     }
     if (known?.answer?.has_begun) return void socket.destroy();
     if (known !== undefined) known.is_closing = true;
-    endWith(socket, (code !== undefined && parserProblems[code]) || noHttp);
+    const problem = (code !== undefined && parserProblems[code]) || noHttp;
+    endWith(socket, problem);
+    if (known !== undefined) this.#receiver.noteRefused(problem.status, 'http/1.1', known.connection);
   }
 
   #close(known: Http1Connection): void {

@@ -129,6 +129,7 @@ export class Http2 implements HttpVersion {
       answer.begin(status, '', fields);
       if (headers[':method'] !== 'HEAD') answer.write(body);
       answer.end([]);
+      this.#receiver.noteRefused(head.status, 'http/2', connection, headers[':method']);
       return;
     }
     this.#receiver.serve({ head, connection, served, body: this.#bodyOf(stream, head, answer), answer });

@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RouterSettings } from '../contract/routing_table.ts';
+import type { LoggedProtocol } from './access_line.ts';
+import type { AccessLog } from './access_log.ts';
 import { Arrivals } from './arrivals.ts';
 import { Certificates } from './certificates.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
@@ -17,6 +19,7 @@ import type { OpenConnections } from './open_connections.ts';
 import type { Incoming, Limits, Receiver } from './receiver.ts';
 import { viewOf } from './request_view.ts';
 import type { Director } from './target.ts';
+import { type Tracing, withTrace } from './tracing.ts';
 import type { TrustedProxies } from './trusted_proxies.ts';
 
 /** Serves what is plain on a connection by itself, and gives the rest back with the bytes that it has read and not used. */
@@ -43,6 +46,10 @@ export interface HttpFrontOptions {
   readonly trusted: TrustedProxies;
   /** The same. */
   readonly held: HeldRequests;
+  /** The same. */
+  readonly access: AccessLog;
+  /** The same. */
+  readonly tracing: Tracing;
   /** Told in a sentence of what keeps it from serving as the settings say: a listener, a certificate. */
   readonly onProblem: (message: string) => void;
 }
@@ -129,6 +136,8 @@ export class HttpFront implements Receiver {
     this.#limits = bounded(limits);
     this.#options.trusted.apply(trusted_proxies);
     this.#options.held.most = limits.held_requests;
+    this.#options.access.apply(settings.access_log ?? null);
+    this.#options.tracing.apply(settings.trace ?? 'carry');
     this.#arrivals.applyLimits(this.#limits);
     this.#http1.applyLimits();
     this.#certificates.apply(settings);
@@ -177,6 +186,11 @@ export class HttpFront implements Receiver {
   }
 
   /** See `Receiver`. */
+  noteRefused(status: number, protocol: LoggedProtocol, connection: ClientConnection, method?: string): void {
+    this.#options.access.refused(status, connection.peer, protocol, method);
+  }
+
+  /** See `Receiver`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: ClientConnection): void {
     this.#options.upgrades.take(request, socket, head, connection);
   }
@@ -187,9 +201,28 @@ export class HttpFront implements Receiver {
   }
 
   async #serve(incoming: Incoming): Promise<void> {
-    const { head, connection } = incoming;
-    const origin = originOf(head.fields, connection, head.authority, this.#options.trusted.includes);
-    await this.#full_path.serve({ ...incoming, origin, view: viewOf(head, origin) });
+    const { connection, answer, body } = incoming;
+    const { access, tracing, trusted } = this.#options;
+    const origin = originOf(incoming.head.fields, connection, incoming.head.authority, trusted.includes);
+    const view = viewOf(incoming.head, origin);
+    const trace = tracing.startFor(incoming.head.fields);
+    const head =
+      trace === null ? incoming.head : { ...incoming.head, fields: withTrace(incoming.head.fields, trace) };
+    const record = access.begin();
+    const served = this.#full_path.serve({ ...incoming, head, origin, view, record });
+    if (record === null) return served;
+    record.trace = trace;
+    try {
+      await served;
+      if (answer.gone.aborted) record.failed('client_gone');
+    } catch (error) {
+      record.failed('internal');
+      throw error;
+    } finally {
+      record.bytes_in = body?.bytes ?? 0;
+      record.bytes_out = answer.bytes;
+      access.end(record, view, `http/${head.version}`);
+    }
   }
 
   #take(connection: ClientConnection, protocol: 'h2' | 'http/1.1'): void {

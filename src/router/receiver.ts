@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { RouterSettings } from '../contract/routing_table.ts';
+import type { LoggedProtocol } from './access_line.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
 import type { Answer } from './exchange.ts';
 import type { OpenConnections } from './open_connections.ts';
@@ -28,6 +29,8 @@ export interface Receiver {
   readonly open: OpenConnections;
   /** Sees to it that the request is answered, whatever happens. */
   serve(incoming: Incoming): void;
+  /** Told of a request that was answered before it could be read. */
+  noteRefused(status: number, protocol: LoggedProtocol, connection: ClientConnection, method?: string): void;
   /** A request for a WebSocket connection by HTTP/1.1. @param head what came behind it */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: ClientConnection): void;
   /** An extended CONNECT of HTTP/2 (RFC 8441). */

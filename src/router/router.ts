@@ -6,14 +6,17 @@ import type { InstanceTraffic } from '../contract/connections.ts';
 import type { RoutingTable } from '../contract/routing_table.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
+import { AccessLog } from './access_log.ts';
 import { AgentLink } from './agent_link.ts';
 import { FastPath } from './fast_path.ts';
 import { HeldRequests } from './held_requests.ts';
 import { HttpFront } from './http_front.ts';
+import { LineOutput } from './line_output.ts';
 import { LiveTable } from './live_table.ts';
 import { OpenConnections } from './open_connections.ts';
 import { Problems } from './problems.ts';
 import { isNewer, TableFile } from './table_file.ts';
+import { Tracing } from './tracing.ts';
 import { TrustedProxies } from './trusted_proxies.ts';
 import { Upgrades } from './upgrades.ts';
 
@@ -21,6 +24,8 @@ export interface RouterOptions {
   /** The folder that it shares with the agent and the other routers. */
   readonly directory: string;
   readonly log: Logger;
+  /** Where the access log goes: an open file. Default: the standard output, to which nothing else is written. */
+  readonly output?: number;
 }
 
 /** How often the agent is told what went through, in milliseconds. */
@@ -41,6 +46,8 @@ export class Router {
   readonly #problems: Problems;
   readonly #open = new OpenConnections(this.#id);
   readonly #trusted = new TrustedProxies();
+  readonly #output: LineOutput;
+  readonly #access: AccessLog;
   readonly #live: LiveTable;
   readonly #front: HttpFront;
   readonly #upgrades: Upgrades;
@@ -52,7 +59,7 @@ export class Router {
   #lastFacts = '';
   #factsTimer: NodeJS.Timeout | undefined;
 
-  constructor({ directory, log }: RouterOptions) {
+  constructor({ directory, log, output = 1 }: RouterOptions) {
     this.#log = log;
     this.#problems = new Problems({ onNew: (message) => log.warn(message) });
     const onProblem = (message: string) => this.#problems.tell(message);
@@ -62,9 +69,13 @@ export class Router {
     const director = new LiveTable({ onProblem, onDrained: () => this.#link.sendFacts() });
     const limits = () => this.#settings.limits;
     const held = new HeldRequests();
+    this.#output = new LineOutput({ descriptor: output, onProblem });
+    this.#access = new AccessLog({ write: (line) => this.#output.write(line) });
+    const access = this.#access;
+    const tracing = new Tracing();
     this.#live = director;
-    this.#upgrades = new Upgrades({ director, open, held, isTrusted, onProblem });
-    this.#fast = new FastPath({ director, open, ending, limits, isTrusted });
+    this.#upgrades = new Upgrades({ director, open, held, isTrusted, access, tracing, onProblem });
+    this.#fast = new FastPath({ director, open, ending, limits, isTrusted, access, tracing });
     this.#front = new HttpFront({
       director,
       open,
@@ -73,6 +84,8 @@ export class Router {
       ending,
       trusted: this.#trusted,
       held,
+      access,
+      tracing,
       onProblem,
     });
     this.#file = new TableFile({ directory, onProblem });
@@ -107,6 +120,7 @@ export class Router {
     const left = this.#open.count;
     if (left > 0) this.#log.warn(`${left} connections are cut off: they did not end within ${timeout} ms`);
     clearInterval(this.#factsTimer);
+    this.#access.cuts_off = true;
     this.#upgrades.close();
     this.#fast.close();
     await this.#front.close();
@@ -114,6 +128,12 @@ export class Router {
     this.#link.sendFacts();
     this.#link.end();
     await this.#file.flush();
+    await this.#output.flush();
+  }
+
+  /** Writes what would be lost by the end of the process, for one that ends now. */
+  salvage(): void {
+    this.#output.flushNow();
   }
 
   get #settings(): RoutingTable['settings'] {

@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import type { AccessFailure } from './access_record.ts';
 import { closeFrame, FrameBoundary } from './frame_boundary.ts';
 import { ignore } from './websocket_backend.ts';
 
@@ -39,9 +40,12 @@ export class Splice {
   readonly #frames = new FrameBoundary();
   #state: State = 'open';
   #close = { code: 0, reason: '' };
+  #hasSaidClose = false;
   /** When it is cut at the latest, in milliseconds since the epoch. */
   #deadline = Number.POSITIVE_INFINITY;
   #open = 2;
+  /** What ended it first in another way than it should; null: nothing has. */
+  #broken: AccessFailure | null = null;
   #lastActivity = Date.now();
 
   constructor(options: SpliceOptions) {
@@ -53,6 +57,21 @@ export class Splice {
   /** Milliseconds since the epoch. */
   get lastActivity(): number {
     return this.#lastActivity;
+  }
+
+  /** Of the Close frame that the client was sent; null: it was sent none, or one without. */
+  get closeCode(): number | null {
+    return this.#hasSaidClose ? this.#close.code : this.#frames.closeCode;
+  }
+
+  /** How many messages the client was sent. */
+  get messages(): number {
+    return this.#frames.messages;
+  }
+
+  /** Why it ended before anybody had said that it does; null: it did not. */
+  get failure(): AccessFailure | null {
+    return this.#hasSaidClose || this.#frames.isClosed ? null : this.#broken;
   }
 
   /** Begins with what has come of both sides already. */
@@ -93,6 +112,7 @@ export class Splice {
 
   /** Ends both sides at once. */
   cut(): void {
+    this.#broken ??= 'cut_off';
     reset(this.#options.client);
     reset(this.#options.backend);
   }
@@ -115,7 +135,10 @@ export class Splice {
     client.on('error', ignore);
     client.once('close', () => {
       // What ended in good order has ended the other direction too; all else is to be seen by the instance as what it is.
-      if (!isFinished(client)) reset(backend);
+      if (!isFinished(client)) {
+        this.#broken ??= 'client_gone';
+        reset(backend);
+      }
       this.#endOne();
     });
   }
@@ -125,7 +148,10 @@ export class Splice {
     backend.on('drain', () => client.resume());
     backend.on('end', () => this.#backendEnded());
     backend.once('close', () => {
-      if (!isFinished(backend)) this.#backendBroke();
+      if (!isFinished(backend)) {
+        this.#broken ??= 'broken';
+        this.#backendBroke();
+      }
       client.resume();
       this.#endOne();
     });
@@ -153,6 +179,7 @@ export class Splice {
     const { client, backend } = this.#options;
     if (!this.#frames.isBetween) return false;
     this.#state = 'closing';
+    this.#hasSaidClose = true;
     if (client.writable) client.write(closeFrame(this.#close.code, this.#close.reason));
     backend.resume();
     return true;

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { RoutedRequest } from '../routing/request.ts';
+import type { AccessLog } from './access_log.ts';
+import type { AccessRecord } from './access_record.ts';
 import type { AnswerPage } from './answer_page.ts';
 import type { ClientConnection } from './client_connection.ts';
 import { CloseSchedule } from './close_schedule.ts';
@@ -14,6 +16,7 @@ import { type Refusal, type RequestHead, readHttp1Head, readHttp2Head } from './
 import { viewOf } from './request_view.ts';
 import { closeCodes, Splice } from './splice.ts';
 import type { Destination, Director } from './target.ts';
+import { type Tracing, withTrace } from './tracing.ts';
 import type { WebSocketClient } from './websocket_client.ts';
 import { WebSocketConnection } from './websocket_connection.ts';
 import { faultOfRequest, requestHead } from './websocket_handshake.ts';
@@ -29,6 +32,8 @@ export interface UpgradesOptions {
   readonly held: Pick<HeldRequests, 'wait'>;
   /** Whether an address is that of a trusted proxy, whose X-Forwarded-* counts. */
   readonly isTrusted: (address: string) => boolean;
+  readonly access: AccessLog;
+  readonly tracing: Tracing;
   /** Told in a sentence of an instance that answers as no WebSocket server may. */
   readonly onProblem: (message: string) => void;
 }
@@ -89,8 +94,8 @@ export class Upgrades {
   take(request: IncomingMessage, socket: Duplex, early: Buffer, from: ClientConnection): void {
     const read = readHttp1Head(request);
     const refusal = 'message' in read ? read : faultOfRequest(read);
-    const head = 'message' in read ? unread(request.rawHeaders) : read;
-    this.#begin(new Http1WebSocketClient(request, head, socket, early), refusal, from);
+    const { record, head } = this.#note('message' in read ? unread(request.rawHeaders) : read);
+    this.#begin(new Http1WebSocketClient(request, head, socket, early, record), refusal, from);
   }
 
   /** Serves an extended CONNECT of HTTP/2 with the protocol websocket (RFC 8441). */
@@ -99,8 +104,8 @@ export class Upgrades {
     const read = readHttp2Head(headers, fields);
     const refusal = 'message' in read ? read : headers[':protocol'] === 'websocket' ? null : unknownProtocol;
     // Rules and instances see the GET that it is over HTTP/1.1.
-    const head = 'message' in read ? unread(fields) : { ...read, method: 'GET' };
-    this.#begin(new Http2WebSocketClient(stream, head), refusal, from);
+    const { record, head } = this.#note('message' in read ? unread(fields) : { ...read, method: 'GET' });
+    this.#begin(new Http2WebSocketClient(stream, head, record), refusal, from);
   }
 
   /**
@@ -120,29 +125,53 @@ export class Upgrades {
     for (const connection of this.#connections) connection.cut();
   }
 
+  /** What is noted of a request, and its head with the trace that is begun for it. */
+  #note(head: RequestHead): { record: AccessRecord | null; head: RequestHead } {
+    const { access, tracing } = this.#options;
+    const trace = tracing.startFor(head.fields);
+    const record = access.begin();
+    if (record !== null) record.trace = trace;
+    return { record, head: trace === null ? head : { ...head, fields: withTrace(head.fields, trace) } };
+  }
+
   #begin(client: WebSocketClient, refusal: Refusal | null, from: ClientConnection): void {
+    const origin = originOf(client.head.fields, from, client.head.authority, this.#options.isTrusted);
+    const request = viewOf(client.head, origin);
     try {
-      if (refusal === null) this.#direct(client, from);
-      else refuse(client, refusal);
+      if (refusal === null) this.#direct(client, from, origin, request);
+      else this.#refuse(client, request, refusal);
     } catch (error) {
-      this.#giveUp(client, error);
+      this.#giveUp(client, request, error);
     }
   }
 
-  #direct(client: WebSocketClient, from: ClientConnection): void {
-    const { head } = client;
-    const origin = originOf(head.fields, from, head.authority, this.#options.isTrusted);
-    const request = viewOf(head, origin);
+  #direct(client: WebSocketClient, from: ClientConnection, origin: Origin, request: RoutedRequest): void {
     const destination = this.#options.director.direct(request);
-    if (destination.kind === 'answer') client.answer(pageOf(destination));
-    else if (destination.kind === 'nowhere') {
+    if (destination.kind === 'answer') {
+      client.record?.goesTo(destination.rule, null);
+      client.answer(pageOf(destination));
+      this.#end(client, request);
+    } else if (destination.kind === 'nowhere') {
       this.#unroutable++;
-      refuse(client, { status: 404, message: 'nothing is served here' });
+      this.#refuse(client, request, { status: 404, message: 'nothing is served here' });
     } else {
+      client.record?.goesTo(destination.rule, destination.service.id);
       const bytes = headFor(client, origin, from, destination);
-      if (bytes === null) refuse(client, malformed);
+      if (bytes === null) this.#refuse(client, request, malformed);
       else this.#enter({ client, destination, request, head: bytes });
     }
+  }
+
+  #refuse(client: WebSocketClient, request: RoutedRequest, refusal: Refusal): void {
+    refuse(client, refusal);
+    this.#end(client, request);
+  }
+
+  /** It is over, and how it went is written down. */
+  #end({ record }: WebSocketClient, request: RoutedRequest, splice: Splice | null = null): void {
+    if (record === null) return;
+    const end = splice && { close_code: splice.closeCode, messages_out: splice.messages };
+    this.#options.access.end(record, request, 'websocket', end);
   }
 
   /** From here on the connection is in the table, until it is over. */
@@ -152,7 +181,11 @@ export class Upgrades {
     const giveUp = new AbortController();
     const connection = new WebSocketConnection(request, { rule, service: service.id }, giveUp);
     const leave = this.#list(connection);
-    client.onGone(() => giveUp.abort());
+    let isGone = false;
+    client.onGone(() => {
+      isGone = true;
+      giveUp.abort();
+    });
     openWebSocket({
       ...opening,
       service,
@@ -163,18 +196,23 @@ export class Upgrades {
       onProblem: this.#options.onProblem,
     })
       .then((opened) => {
-        if (opened === null) leave();
-        else this.#join(connection, opening, opened, leave);
+        if (opened === null) {
+          leave();
+          if (giveUp.signal.aborted) client.record?.failed(isGone ? 'client_gone' : 'cut_off');
+          this.#end(client, request);
+        } else this.#join(connection, opening, opened, leave);
       })
       .catch((error: unknown) => {
         leave();
-        this.#giveUp(client, error);
+        this.#giveUp(client, request, error);
       });
   }
 
   /** What nobody has thought of ends one connection, and no more. */
-  #giveUp(client: WebSocketClient, error: unknown): void {
+  #giveUp(client: WebSocketClient, request: RoutedRequest, error: unknown): void {
     client.reset();
+    client.record?.failed('internal');
+    this.#end(client, request);
     this.#options.onProblem(`a WebSocket connection could not be opened: ${String(error)}`);
   }
 
@@ -195,7 +233,7 @@ export class Upgrades {
 
   #join(
     connection: WebSocketConnection,
-    { client, destination }: Opening,
+    { client, destination, request }: Opening,
     { lease, backend, rest }: Opened,
     leave: () => void,
   ): void {
@@ -207,7 +245,12 @@ export class Upgrades {
       onEnd: () => {
         forget();
         leave();
-        lease.end(connection.bytes_in, connection.bytes_out);
+        const { bytes_in, bytes_out } = connection;
+        lease.end(bytes_in, bytes_out);
+        if (client.record === null) return;
+        const { failure } = splice;
+        Object.assign(client.record, { bytes_in, bytes_out, failure });
+        this.#end(client, request, splice);
       },
     });
     connection.establish({ lease, backend, splice, idle: destination.service.timeouts.idle }, rest.length);

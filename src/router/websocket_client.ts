@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { AccessRecord } from './access_record.ts';
 import type { AnswerPage } from './answer_page.ts';
 import type { Fields } from './fields.ts';
 import type { RequestHead } from './request_head.ts';
@@ -18,6 +19,8 @@ export interface WebSocketClient {
   readonly fields: Fields;
   /** Its Accept. */
   readonly accepts: string | undefined;
+  /** Null: nothing is noted of it. */
+  readonly record: AccessRecord | null;
   /** Nobody is there any more who could be answered. */
   readonly isGone: boolean;
   /** Calls back when it goes away before it is accepted. Once, for one. */

@@ -2,6 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { AccessRecord } from './access_record.ts';
 import type { AnswerPage } from './answer_page.ts';
 import { endToEnd, type Fields, valuesOf } from './fields.ts';
 import type { RequestHead } from './request_head.ts';
@@ -18,14 +19,22 @@ export class Http1WebSocketClient implements WebSocketClient {
   readonly head: RequestHead;
   readonly stream: Duplex;
   readonly early: Buffer;
+  readonly record: AccessRecord | null;
   readonly #request: IncomingMessage;
   #onGone = ignore;
 
-  constructor(request: IncomingMessage, head: RequestHead, socket: Duplex, early: Buffer) {
+  constructor(
+    request: IncomingMessage,
+    head: RequestHead,
+    socket: Duplex,
+    early: Buffer,
+    record: AccessRecord | null,
+  ) {
     this.#request = request;
     this.head = head;
     this.stream = socket;
     this.early = early;
+    this.record = record;
     socket.on('error', ignore);
     if (socket instanceof Socket) prepare(socket);
   }
@@ -61,6 +70,7 @@ export class Http1WebSocketClient implements WebSocketClient {
 
   answer({ status, fields, body }: AnswerPage): void {
     const response = this.#response();
+    this.record?.given(status);
     response.writeHead(status, ['Connection', 'close', ...fields]);
     response.end(body);
   }

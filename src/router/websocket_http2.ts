@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { pipeline } from 'node:stream/promises';
+import type { AccessRecord } from './access_record.ts';
 import type { AnswerPage } from './answer_page.ts';
 import { endToEnd, type Fields, valuesOf } from './fields.ts';
 import type { RequestHead } from './request_head.ts';
@@ -18,12 +19,14 @@ export class Http2WebSocketClient implements WebSocketClient {
   readonly head: RequestHead;
   readonly stream: ServerHttp2Stream;
   readonly early = Buffer.alloc(0);
+  readonly record: AccessRecord | null;
   readonly key = randomBytes(16).toString('base64');
   #onGone = ignore;
 
-  constructor(stream: ServerHttp2Stream, head: RequestHead) {
+  constructor(stream: ServerHttp2Stream, head: RequestHead, record: AccessRecord | null) {
     this.stream = stream;
     this.head = head;
+    this.record = record;
     stream.on('error', ignore);
   }
 
@@ -56,7 +59,9 @@ export class Http2WebSocketClient implements WebSocketClient {
   }
 
   answer({ status, fields, body }: AnswerPage): void {
-    if (this.#respond(isSuccess(status) ? 502 : status, fields)) this.stream.end(body);
+    const answered = isSuccess(status) ? 502 : status;
+    this.record?.given(answered);
+    if (this.#respond(answered, fields)) this.stream.end(body);
     else this.reset();
   }
 

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { RoutedRequest } from '../routing/request.ts';
+import type { AccessRecord } from './access_record.ts';
 import { answerPage, type PageText } from './answer_page.ts';
 import type { Fields } from './fields.ts';
 import type { HeldRequests } from './held_requests.ts';
@@ -45,7 +47,8 @@ const failures: Readonly<Record<'broken' | 'timed_out', PageText>> = {
 
 /** Takes a request for a WebSocket connection to an instance. null: that does not take it, and the client has its answer. */
 export async function openWebSocket(options: OpeningOptions): Promise<Opened | null> {
-  const reached = await reachInstance(options);
+  const { record } = options.client;
+  const reached = await reachInstance({ ...options, record });
   if ('why' in reached) {
     if (reached.why === 'none') options.onUnroutable();
     refuse(options.client, reached);
@@ -87,10 +90,12 @@ async function shakeHands(
   if (answer.kind === 'given_up') refuse(client, givenUp);
   else if (answer.kind === 'failed') {
     lease.failed(answer.how);
+    client.record?.failed(answer.how);
     refuse(client, failures[answer.how]);
   } else if (answer.kind === 'other') await relay(options, lease, backend, answer.bytes, start);
   else if (accept(options, lease, answer.head)) {
     lease.answered(101, duration);
+    client.record?.answered(101, duration);
     return answer.rest;
   }
   return null;
@@ -103,6 +108,7 @@ function accept(options: OpeningOptions, lease: Lease, head: string): boolean {
   if (acceptance !== null && client.accept(acceptance, cookieOf(lease))) return true;
   if (signal.aborted) return false;
   lease.failed('broken');
+  client.record?.failed('broken');
   onProblem(`an instance of ${service.id} answers WebSocket handshakes as no server may`);
   refuse(client, badAnswer);
   return false;
@@ -120,13 +126,26 @@ async function relay(
   signal.addEventListener('abort', end);
   const answer = await frameAnswer(backend, bytes, service.timeouts.response);
   if (answer === null) {
-    if (!signal.aborted) lease.failed('broken');
+    if (!signal.aborted) {
+      lease.failed('broken');
+      client.record?.failed('broken');
+    }
     refuse(client, badAnswer);
   } else {
-    lease.answered(answer.statusCode ?? 502, performance.now() - start);
+    const duration = performance.now() - start;
+    lease.answered(answer.statusCode ?? 502, duration);
+    client.record?.answered(answer.statusCode ?? 502, duration);
+    countBody(answer, client.record);
     await client.relay(answer, cookieOf(lease));
   }
   signal.removeEventListener('abort', end);
+}
+
+function countBody(answer: IncomingMessage, record: AccessRecord | null): void {
+  if (record === null) return;
+  answer.on('data', (chunk: Buffer) => {
+    record.bytes_out += chunk.length;
+  });
 }
 
 function cookieOf({ cookie }: Lease): Fields {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RoutedRequest } from '../routing/request.ts';
+import type { AccessRecord } from './access_record.ts';
 import type { PageText } from './answer_page.ts';
 import type { HeldRequests } from './held_requests.ts';
 import { triesAgain } from './retries.ts';
@@ -20,6 +21,8 @@ export interface ReachOptions {
   readonly buffer: Buffer;
   /** Ends it: nobody wants the connection any more. */
   readonly signal: AbortSignal;
+  /** Null: nothing is noted of it. */
+  readonly record: AccessRecord | null;
 }
 
 /** Why there is no connection, as the client is told it. `none`: there was no instance to try. */
@@ -61,17 +64,23 @@ export const givenUp: Unreached = {
  * has been sent yet, so that is always safe. Waits for an instance where the service holds requests.
  */
 export async function reachInstance(options: ReachOptions): Promise<Reached | Unreached> {
-  const { service, buffer, signal } = options;
+  const { service, buffer, signal, record } = options;
   const { connect: timeout } = service.timeouts;
   const tried = new Set<string>();
   let failed: Unreached | null = null;
   for (;;) {
     const lease = await place(options, tried);
-    if (typeof lease === 'string') return signal.aborted ? givenUp : (failed ?? noInstance[lease]);
+    if (typeof lease === 'string') {
+      if (signal.aborted) return givenUp;
+      if (failed === null) record?.failed(lease);
+      return failed ?? noInstance[lease];
+    }
+    record?.tries(lease.instance);
     tried.add(lease.instance.id);
     const backend = await connectBackend(lease.instance, { buffer, timeout, signal });
     if (typeof backend !== 'string') return { lease, backend };
     failed = failures[backend];
+    record?.failed(backend);
     if (!mayGoOn(lease, backend, options, tried.size)) return signal.aborted ? givenUp : failed;
   }
 }

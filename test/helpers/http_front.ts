@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import type { TestContext } from 'node:test';
 import { routing } from '../../src/contract/balancing.ts';
 import type { RouterSettings } from '../../src/contract/routing_table.ts';
+import { AccessLog } from '../../src/router/access_log.ts';
 import { FastPath } from '../../src/router/fast_path.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
 import { HttpFront, type HttpFrontOptions } from '../../src/router/http_front.ts';
@@ -16,6 +17,7 @@ import type {
   TargetInstance,
   TargetService,
 } from '../../src/router/target.ts';
+import { Tracing } from '../../src/router/tracing.ts';
 import { TrustedProxies } from '../../src/router/trusted_proxies.ts';
 import type { RoutedRequest } from '../../src/routing/request.ts';
 
@@ -166,8 +168,10 @@ export async function openFront(
   const problems: string[] = [];
   const trusted = new TrustedProxies();
   const { isFast = false, ...others } = options;
+  const access = new AccessLog({ write: () => {} });
+  const tracing = new Tracing();
   const limits = () => given.limits;
-  const fast = new FastPath({ director, open, ending, limits, isTrusted: trusted.includes });
+  const fast = new FastPath({ director, open, ending, limits, isTrusted: trusted.includes, access, tracing });
   const front = new HttpFront({
     director,
     open,
@@ -176,6 +180,8 @@ export async function openFront(
     fastPath: isFast ? fast : null,
     trusted,
     held: new HeldRequests(),
+    access,
+    tracing,
     onProblem: (message) => problems.push(message),
     ...others,
   });

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { AccessLog } from '../../src/router/access_log.ts';
 import type { ClientConnection } from '../../src/router/client_connection.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
 import { OpenConnections } from '../../src/router/open_connections.ts';
@@ -12,6 +13,7 @@ import type {
   TargetInstance,
   TargetService,
 } from '../../src/router/target.ts';
+import { Tracing } from '../../src/router/tracing.ts';
 import { Upgrades } from '../../src/router/upgrades.ts';
 
 /** An instance as a table would name it, whose draining the test sets. */
@@ -104,6 +106,9 @@ export interface UpgradeRouter {
   readonly upgrades: Upgrades;
   readonly open: OpenConnections;
   readonly problems: string[];
+  readonly access: AccessLog;
+  /** What the access log has written. */
+  readonly lines: string[];
 }
 
 /** Servers of HTTP/1.1 and HTTP/2 whose upgrades are taken to a service. */
@@ -118,7 +123,11 @@ export async function startUpgradeRouter(
   held.most = 100;
   const isTrusted = () => false;
   const onProblem = (problem: string) => problems.push(problem);
-  const upgrades = new Upgrades({ director: { direct }, open, held, isTrusted, onProblem });
+  const lines: string[] = [];
+  const access = new AccessLog({ write: (line) => lines.push(line) });
+  const tracing = new Tracing();
+  const director = { direct };
+  const upgrades = new Upgrades({ director, open, held, isTrusted, access, tracing, onProblem });
   const server = createServer();
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
     upgrades.take(request, socket, head, connectionOf(socket)),
@@ -132,7 +141,15 @@ export async function startUpgradeRouter(
     server.close();
     http2.close();
   });
-  return { port: await listen(server), http2Port: await listen(http2), upgrades, open, problems };
+  return {
+    port: await listen(server),
+    http2Port: await listen(http2),
+    upgrades,
+    open,
+    problems,
+    access,
+    lines,
+  };
 }
 
 function connectionOf(socket: Socket): ClientConnection {

@@ -1,9 +1,11 @@
 import type { RouterSettings } from '../../src/contract/routing_table.ts';
+import { AccessLog } from '../../src/router/access_log.ts';
 import { FastPath } from '../../src/router/fast_path.ts';
 import { HeldRequests } from '../../src/router/held_requests.ts';
 import { type FastPath as FastPathOfFront, HttpFront } from '../../src/router/http_front.ts';
 import { OpenConnections } from '../../src/router/open_connections.ts';
 import type { Director } from '../../src/router/target.ts';
+import { Tracing } from '../../src/router/tracing.ts';
 import { TrustedProxies } from '../../src/router/trusted_proxies.ts';
 
 const usual: RouterSettings = {
@@ -31,6 +33,8 @@ interface PathsOptions {
   readonly trusted_proxies?: string[];
   readonly listener?: Partial<RouterSettings['listeners'][number]>;
   readonly certificates?: RouterSettings['certificates'];
+  readonly access_log?: RouterSettings['access_log'];
+  readonly trace?: RouterSettings['trace'];
 }
 
 /** What serves HTTP for one director, with the fast path before the full one or without it. */
@@ -40,19 +44,23 @@ export class Paths {
   readonly problems: string[] = [];
   /** What went from the fast path to the full one, as it was read. */
   readonly handed: string[] = [];
+  /** What the access log has written. */
+  readonly lines: string[] = [];
+  readonly access = new AccessLog({ write: (line) => void this.lines.push(line) });
   readonly fast: FastPath;
   readonly front: HttpFront;
   readonly #settings: RouterSettings;
 
   constructor(director: Director, options: PathsOptions = {}) {
-    const { open, ending, problems } = this;
+    const { open, ending, problems, access } = this;
+    const tracing = new Tracing();
     const { isFast = true, listener, limits: own, ...settings } = options;
     const limits = { ...usual.limits, ...own };
     const listeners = usual.listeners.map((each) => ({ ...each, ...listener }));
     this.#settings = { ...usual, ...settings, listeners, limits };
     const trusted = new TrustedProxies();
     const isTrusted = trusted.includes;
-    this.fast = new FastPath({ director, open, ending, limits: () => limits, isTrusted });
+    this.fast = new FastPath({ director, open, ending, limits: () => limits, isTrusted, access, tracing });
     const upgrades = {
       take: (_request: unknown, socket: { destroy(): void }) => socket.destroy(),
       takeStream: (stream: { close(): void }) => stream.close(),
@@ -74,6 +82,8 @@ export class Paths {
       ending,
       trusted,
       held,
+      access,
+      tracing,
       onProblem,
     });
   }
