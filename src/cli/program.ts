@@ -29,10 +29,12 @@ import { addOrphans } from './orphans.ts';
 import { addPlan } from './plan.ts';
 import { addPs } from './processes.ts';
 import { addReleases, addRollback } from './releases.ts';
+import { addReport } from './report.ts';
 import { addRouter, type RouterActions } from './router_command.ts';
 import { addRules } from './rules.ts';
 import { addRuns } from './runs.ts';
 import { addScale } from './scale.ts';
+import { addStats } from './stats.ts';
 import { addStatus } from './status.ts';
 import { addSystemd } from './systemd.ts';
 import { type Environment, type Streams, Terminal } from './terminal.ts';
@@ -160,6 +162,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions & RouterA
   addTraffic(program, act);
   program.commandsGroup('What is and what was:');
   addStatus(program, act);
+  addStats(program, act);
   addWhy(program, act);
   addInstances(program, act);
   addPs(program, act);
@@ -185,6 +188,7 @@ function addCommands(program: Command, act: Act, actions: AgentActions & RouterA
   addLogLevel(program, act);
   addOrphans(program, act);
   addDoctor(program, act, actions);
+  addReport(program, act, actions);
   addSystemd(program, act);
   addUpgrade(program, act);
   program.commandsGroup('This command line:');
