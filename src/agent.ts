@@ -28,8 +28,11 @@ import { keyHandlers } from './http/key_handlers.ts';
 import { createListener, isLoopback } from './http/listener.ts';
 import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
+import { metricsHandler } from './http/metrics_handler.ts';
+import { MetricsListener } from './http/metrics_listener.ts';
 import type { Principal } from './http/permission.ts';
 import { processHandlers } from './http/process_handlers.ts';
+import { createRequestMeter } from './http/request_meter.ts';
 import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
@@ -43,6 +46,7 @@ import { createServiceManager } from './lib/service_manager.ts';
 import { SoonOnDisk } from './lib/soon_on_disk.ts';
 import { bytes, milliseconds } from './lib/units.ts';
 import { commit, version } from './lib/version.ts';
+import { ProbeCounts } from './metrics/exposition/probe_counts.ts';
 import { createObservationPlane } from './observation_plane.ts';
 import { createServicePlane } from './service_plane.ts';
 import { Backups } from './services/backups.ts';
@@ -84,6 +88,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const backups = new Backups({ database, folder: inData('backups'), onProblem });
   events.subscribe(() => backups.noteChange());
   const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
+  const probes = new ProbeCounts();
   const services = createServicePlane({
     database,
     events,
@@ -91,6 +96,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     inData,
     settings: () => current,
     onCommit: () => soonOnDisk.ask(),
+    onProbe: (result) => probes.take(result),
     onProblem,
   });
   const { registry, operations, logs, orphans } = services;
@@ -100,6 +106,15 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     services,
     inData,
     settings: () => current,
+    probes,
+    warnings: () => facts.warnings().length,
+    onProblem,
+  });
+  const metricsListener = new MetricsListener({
+    settings: () => current,
+    ownNames: [hostname()],
+    source: observation.exposition,
+    log,
     onProblem,
   });
   const streams = new LiveStreams();
@@ -123,6 +138,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       ...orphans.warnings,
       ...services.traffic.warnings,
       ...observation.warnings,
+      ...metricsListener.warnings,
       ...reload.warnings,
     ],
     controlGroups: services.controlGroups,
@@ -153,9 +169,11 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
         hostname: hostname(),
         started_at: facts.started_at.toISOString(),
       }),
+      metrics: metricsHandler(observation.exposition),
       audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
     }),
     gate,
+    meter: createRequestMeter((call) => observation.exposition.operations.take(call)),
     audit: audit.watch,
     idempotentAnswers: new IdempotentAnswers(database, onProblem),
     isEnding: () => isEnding,
@@ -186,6 +204,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
           current = next;
           if (changed.includes('router')) services.traffic.reload();
           observation.reload();
+          metricsListener.look();
           // What was set by hand stays until the file says something else than before.
           if (changed.includes('log_level')) log.level = next.log_level;
           // Whoever came by a token or from a network may not be allowed any more; they ask again.
@@ -223,6 +242,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     log.info({ url, version, commit, pid: process.pid }, 'listening');
     services.begin((service, error) => log.error({ service }, errorMessage(error)));
     observation.begin();
+    metricsListener.look();
     const onLook = () => orphans.warnings.map((warning) => onProblem(warning));
     orphans.look().then(onLook, (error) => onProblem(errorMessage(error)));
     endWatchdog = manager.startWatchdog(() => true);
@@ -258,6 +278,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       endWatchdog();
       events.record({ type: 'agent.stopping', message: 'Agent is stopping' });
       const closed = listener.close();
+      metricsListener.close();
       streams.close();
       const timeout = milliseconds(current.shutdown_timeout);
       await Promise.race([Promise.all([closed, services.idle()]), sleep(timeout, undefined, { ref: false })]);

@@ -31,6 +31,7 @@ export function routes(handle: Handlers): Route[] {
   const service = `${api}/services/{id}`;
   return [
     route('get', '/health', 'public', 'health', agent.health),
+    route('get', '/metrics', 'metrics', 'metrics', handle.metrics),
 
     // The pipeline contract.
     route('post', '/service/{id}/deploy', 'deploy', 'deployService', services.deploy),
@@ -153,6 +154,8 @@ function route<Id extends OperationId>(
 interface AppOptions {
   readonly routes: readonly Route[];
   readonly gate: Gate;
+  /** Counts calls and their durations. */
+  readonly meter: RequestHandler;
   /** Writes down what was asked, and what came of it. */
   readonly audit: RequestHandler;
   readonly idempotentAnswers: IdempotentAnswers;
@@ -167,7 +170,7 @@ interface AppOptions {
 
 /** The Express app: what stands before every route, the table of routes, and what answers everything else. */
 export function createApp(options: AppOptions): Express {
-  const { routes, gate, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, log } = options;
+  const { routes, gate, meter, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, log } = options;
   const app = express();
   // Strict: a client whose variable is empty asks for /services/, and must not get the whole collection for it.
   app
@@ -176,7 +179,7 @@ export function createApp(options: AppOptions): Express {
     .set('query parser', 'simple')
     .set('case sensitive routing', true)
     .set('strict routing', true);
-  app.use(assignRequestId, headers, audit, ...gate.admit, refuseNewWork(isEnding));
+  app.use(assignRequestId, meter, headers, audit, ...gate.admit, refuseNewWork(isEnding));
   for (const { verb, path, permission, operation, id, handler } of routes) {
     const line: Route = { verb, path, permission, operation, id, handler };
     const guards =

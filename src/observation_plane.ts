@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Config } from './config/schema.ts';
 import { milliseconds } from './lib/units.ts';
+import { Exposition } from './metrics/exposition/exposition.ts';
+import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
 import { Measure } from './metrics/measure.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { ServiceCounts } from './metrics/service_counts.ts';
@@ -17,22 +19,36 @@ interface ObservationPlaneOptions {
   readonly inData: (...names: string[]) => string;
   /** As they are now: they may change while the agent runs. */
   readonly settings: () => Config;
+  /** What is told of each probe. */
+  readonly probes: ProbeCounts;
+  /** How many warnings the agent has, those of this plane included. */
+  readonly warnings: () => number;
   readonly onProblem: (message: string) => void;
 }
 
 /** Makes the parts of the agent that tell others how it is and how its services are, and puts them together. None of them keeps a service from running. */
 export function createObservationPlane(options: ObservationPlaneOptions) {
-  const { events, services, inData, settings, onProblem } = options;
+  const { events, services, inData, settings, probes, warnings, onProblem } = options;
   const counts = new ServiceCounts(events);
   const sampler = new Sampler({ registry: services.registry, directory: inData() });
   const interval = () => milliseconds(settings().metrics.interval);
   const ticker = new Ticker({ look: () => sampler.look(), interval, onProblem });
+  const exposition = new Exposition({
+    registry: services.registry,
+    events,
+    counts,
+    written: () => services.logs.written(),
+    traffic: services.traffic,
+    probes,
+    tick: () => ticker.latest,
+    warnings,
+  });
   const measure = new Measure({
     registry: services.registry,
     traffic: services.traffic,
     counts,
     logBytes: (service) => services.logs.written().get(service)?.bytes ?? 0,
-    requestErrors: () => 0,
+    requestErrors: () => exposition.operations.errors,
     onProblem,
   });
   ticker.onTick((tick) => measure.take(tick));
@@ -51,6 +67,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     ticker,
     measure,
     stats,
+    exposition,
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {

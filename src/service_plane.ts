@@ -19,7 +19,7 @@ import { Ports } from './processes/ports.ts';
 import { Runtime } from './processes/runtime.ts';
 import { DeploymentHistory } from './services/deployment_history.ts';
 import type { EventLog } from './services/event_log.ts';
-import { HealthHistory } from './services/health_history.ts';
+import { HealthHistory, type ProbeFact } from './services/health_history.ts';
 import type { Instance } from './services/instance.ts';
 import { Registry } from './services/registry.ts';
 import { RunHistory } from './services/run_history.ts';
@@ -48,12 +48,14 @@ interface ServicePlaneOptions {
   readonly settings: () => Config;
   /** Told of each write that must outlive a power cut. */
   readonly onCommit: () => void;
+  /** Told of every probe. */
+  readonly onProbe: (result: ProbeFact) => void;
   readonly onProblem: (message: string) => void;
 }
 
 /** Makes the parts of the agent that keep services as they are wanted, and know nothing of who asks, and puts them together. */
 export function createServicePlane(options: ServicePlaneOptions) {
-  const { database, events, environment, inData, settings, onCommit, onProblem } = options;
+  const { database, events, environment, inData, settings, onCommit, onProbe, onProblem } = options;
   const store = new ServiceStore(database, onCommit, () => events.flush());
   const registry = new Registry(store, onProblem);
   const logs = new LogStore({
@@ -99,7 +101,10 @@ export function createServicePlane(options: ServicePlaneOptions) {
     runtime,
     programs,
     output: logs,
-    onResult: (result) => healthHistory.record(result),
+    onResult: (result) => {
+      healthHistory.record(result);
+      onProbe(result);
+    },
     onUnhealthy: (service, number, cause) => reconciler.restartUnhealthy(service, number, cause),
     onProblem,
   });

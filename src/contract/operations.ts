@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import * as answers from './answers.ts';
 import * as artifacts from './artifacts.ts';
 import * as configs from './configs.ts';
@@ -23,6 +23,8 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
+  /** Default: JSON. */
+  readonly answer_type?: 'text/plain';
   /** The body may be a YAML text as well, which then is its `source`. */
   readonly yaml?: true;
   /** The body may be an archive, or a form with one, as well; `only`: it is nothing else. */
@@ -79,6 +81,14 @@ const onRule = { tag: 'routing', path: ruleRequests.rulePath } as const;
 const ruleErrors = ['rule_not_found', 'state_conflict', 'storage_unavailable', 'shutting_down'] as const;
 
 const operationTable = {
+  metrics: {
+    summary: 'Everything that is measured, in the text format of Prometheus',
+    tag: 'agent',
+    answer: z.string(),
+    answer_type: 'text/plain',
+    errors: [],
+  },
+
   health: { summary: 'Whether the agent answers', tag: 'agent', answer: answers.health, errors: [] },
 
   deployService: {

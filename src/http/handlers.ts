@@ -33,5 +33,6 @@ export interface Handlers {
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
   readonly events: Handler<(typeof contract)['listEvents']>;
   readonly stats: Handler<(typeof contract)['showStats']>;
+  readonly metrics: Handler<(typeof contract)['metrics']>;
   readonly audit: Handler<(typeof contract)['listAudit']>;
 }

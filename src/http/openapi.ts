@@ -51,7 +51,7 @@ function describeRoute({ id, path, verb, operation, permission }: Route, schemas
   return {
     operationId: isPipeline ? id : `${id}V1`,
     summary: operation.summary,
-    tags: [isPipeline ? 'pipeline' : operation.tag],
+    tags: [isPipeline && operation.answer_type === undefined ? 'pipeline' : operation.tag],
     description: describePermission(permission),
     ...(permission === 'public' && { security: [] }),
     parameters: [
@@ -122,7 +122,10 @@ function describeAnswers(operation: Operation, permission: Permission, schemas: 
   return {
     [operation.success ?? 200]: {
       description: 'Done.',
-      content: { 'application/json': { schema: body }, ...(stream && { 'text/event-stream': stream }) },
+      content: {
+        [operation.answer_type ?? 'application/json']: { schema: body },
+        ...(stream && { 'text/event-stream': stream }),
+      },
     },
     ...describeErrors(codes, toSchema(errorAnswer, 'output', schemas)),
   };

@@ -6,6 +6,7 @@ import { type RunningAgent, startAgent } from '../helpers/agent.ts';
 /** What each operation must ask for; a route that is not here, or an operation without a route, fails the test. */
 const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' | 'agent' | 'some' }>> = {
   'get /health': { scope: 'public', on: 'agent' },
+  'get /metrics': { scope: 'metrics', on: 'agent' },
   'post /service/{id}/deploy': { scope: 'deploy', on: 'service' },
   'post /service/{id}/restart': { scope: 'operate', on: 'service' },
   'post /service/{id}/stop': { scope: 'operate', on: 'service' },
@@ -179,6 +180,16 @@ test('the document, its page and whatever is not there need a key too', async ()
     const { status } = await agent.call('GET', path, undefined, { authorization: '' });
     assert.equal(status, 401, path);
   }
+});
+
+test('a key for metrics opens nothing but the metrics, not even the document', async () => {
+  const authorization = `Bearer ${keys.get('metrics every service')}`;
+  assert.equal((await agent.call('GET', '/metrics', undefined, { authorization })).status, 200);
+  assert.equal((await agent.call('HEAD', '/metrics', undefined, { authorization })).status, 200);
+  for (const path of ['/openapi.json', '/schema/davit.yaml.json', '/docs', '/services?follow=true'])
+    assert.equal((await agent.call('GET', path, undefined, { authorization })).status, 403, path);
+  for (const path of ['/api/v1/events', '/api/v1/connections'])
+    assert.equal((await agent.call('GET', `${path}?follow=true`, undefined, { authorization })).status, 403);
 });
 
 test('a restart that sets a command needs the scope deploy', async () => {
