@@ -1,0 +1,180 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
+import type { RemoteWriteConfig } from '../../config/metrics.ts';
+import { errorMessage, systemErrorCode } from '../../lib/errors.ts';
+import { milliseconds } from '../../lib/units.ts';
+import { Complaints } from './complaints.ts';
+import { OwnMetrics } from './own_metrics.ts';
+import { Receiver } from './receiver.ts';
+import { seriesValues } from './series.ts';
+import { SeriesEnds } from './series_ends.ts';
+import { WriteRequests } from './write_request.ts';
+
+interface RemoteWriteOptions {
+  /** What it holds is sent; what remote write tells of itself is put into it. */
+  readonly registry: Registry;
+  /** Where the queues are, each in a folder by the name of its receiver. */
+  readonly folder: string;
+  /** The name of this host. */
+  readonly host: string;
+  /** The receivers, as they are now. */
+  readonly receivers: () => readonly RemoteWriteConfig[];
+  /** Why a receiver gets nothing; null: it does again. */
+  readonly onFailing: (receiver: string, message: string | null) => void;
+  readonly onProblem: (message: string) => void;
+  /** Milliseconds since the epoch. Default: the system's clock. */
+  readonly now?: () => number;
+}
+
+/** How long the last samples may take at the end of the agent, in milliseconds. */
+const patienceAtEnd = 1_000;
+/** How long a disk may take then, in milliseconds. */
+const patienceForDisk = 1_500;
+
+/** Sends the metrics of the agent to receivers of Prometheus remote write, at each tick. */
+export class RemoteWrite {
+  readonly #options: RemoteWriteOptions;
+  readonly #now: () => number;
+  readonly #metrics: OwnMetrics;
+  readonly #requests = new WriteRequests();
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #ends = new SeriesEnds();
+  readonly #complaints: Complaints;
+  #changes: Promise<void> = Promise.resolve();
+  #isReading = false;
+  /** The time of the newest samples that were handed on. */
+  #newest = 0;
+  #clockProblem: string | null = null;
+
+  constructor(options: RemoteWriteOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#complaints = new Complaints((message) => options.onProblem(`remote_write: ${message}`));
+    this.#metrics = new OwnMetrics(options.registry, () =>
+      [...this.#receivers.values()].map(({ backlog }) => backlog),
+    );
+  }
+
+  /** What somebody should know, in sentences. */
+  get warnings(): string[] {
+    const all = [...this.#receivers.values()].flatMap(({ warnings }) => warnings);
+    return this.#clockProblem === null ? all : [...all, `remote_write: ${this.#clockProblem}`];
+  }
+
+  /** Takes up what waits, and begins to send it. What waits for receivers that are not configured any more is removed. */
+  begin(): void {
+    this.reload();
+  }
+
+  /** The receivers may be others. Returns at once. */
+  reload(): void {
+    this.#changes = this.#changes.then(() => this.#configure());
+  }
+
+  /** Sends what the registry holds as it is now, as samples of the time `at` (milliseconds since the epoch). Returns at once. */
+  observe(at: number): void {
+    if (this.#receivers.size === 0 || !this.#isNewer(at)) return;
+    if (this.#isReading) {
+      this.#complaints.tell('slow', 'metrics take longer than an interval to read');
+      return;
+    }
+    this.#isReading = true;
+    this.#read(at)
+      .catch((error) => this.#complaints.tell('read', `metrics cannot be read: ${errorMessage(error)}`))
+      .finally(() => {
+        this.#isReading = false;
+      });
+  }
+
+  /** Sends what can be sent in a moment; the rest waits for the next agent. */
+  async close(): Promise<void> {
+    const closed = this.#changes.then(() =>
+      Promise.all([...this.#receivers.values()].map((receiver) => receiver.close(patienceAtEnd))),
+    );
+    await Promise.race([closed, sleep(patienceAtEnd + patienceForDisk, undefined, { ref: false })]);
+  }
+
+  async #read(at: number): Promise<void> {
+    const values = seriesValues(await this.#options.registry.getMetricsAsJSON());
+    const ends = this.#ends.take(values);
+    for (const receiver of this.#receivers.values()) receiver.push(values, ends, at);
+  }
+
+  /**
+   * Receivers refuse samples that are older than what they have, so that after the clock was set back nothing is sent
+   * until it has passed that time again; unless it was so far ahead that nobody would wait for that.
+   */
+  #isNewer(at: number): boolean {
+    const ahead = this.#newest - at;
+    const ages = this.#options.receivers().map(({ queue_age }) => milliseconds(queue_age));
+    const isNewer = ahead < 0 || ahead > Math.min(...ages);
+    if (isNewer) this.#newest = at;
+    const until = new Date(this.#newest).toISOString();
+    this.#clockProblem = isNewer
+      ? null
+      : `the clock was set back: no samples are sent before ${until}, of which time some were sent already`;
+    if (this.#clockProblem !== null) this.#complaints.tell('clock', this.#clockProblem);
+    return isNewer;
+  }
+
+  async #configure(): Promise<void> {
+    const wanted = this.#options.receivers();
+    const names = new Set(wanted.map(({ name }) => name));
+    for (const name of this.#receivers.keys()) if (!names.has(name)) await this.#remove(name);
+    for (const config of wanted) {
+      const known = this.#receivers.get(config.name);
+      if (known) await known.configure(config);
+      else this.#add(config);
+    }
+    if (wanted.length === 0) this.#clockProblem = null;
+    await this.#removeStrangers(names);
+  }
+
+  #add(config: RemoteWriteConfig): void {
+    const { folder, host, onFailing, onProblem } = this.#options;
+    const receiver = new Receiver({
+      config,
+      host,
+      folder: join(folder, config.name),
+      requests: this.#requests,
+      metrics: this.#metrics,
+      now: this.#now,
+      onFailing: (message) => onFailing(config.name, message),
+      onProblem,
+    });
+    this.#receivers.set(config.name, receiver);
+    this.#newest = Math.max(this.#newest, receiver.newest);
+  }
+
+  async #remove(name: string): Promise<void> {
+    const receiver = this.#receivers.get(name);
+    this.#receivers.delete(name);
+    await receiver?.close(0);
+    receiver?.forget();
+  }
+
+  /** What waits for receivers that are not configured, also since an earlier agent. */
+  async #removeStrangers(names: ReadonlySet<string>): Promise<void> {
+    const { folder, onProblem } = this.#options;
+    try {
+      for (const name of await namesIn(folder)) {
+        if (names.has(name)) continue;
+        await rm(join(folder, name), { recursive: true, force: true });
+        onProblem(`remote_write ${name}: it is not configured any more; what waited for it is removed`);
+      }
+    } catch (error) {
+      onProblem(`remote_write: what waited cannot be removed: ${errorMessage(error)}`);
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
