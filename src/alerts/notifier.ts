@@ -13,10 +13,18 @@ export interface Outbox {
   readonly post: (notifier: string, notification: Notification) => void;
 }
 
-/** One try to deliver. Throws what hindered it; `retry` of it says whether another try can help. */
+/** What a receiver made of a notification that it took. */
+export interface Delivered {
+  /** `status 200`: for everybody who may see notifiers. */
+  readonly outcome: string;
+  /** The beginning of what the receiver said, for administrators alone. */
+  readonly answer: string;
+  /** What should be told although it arrived, such as recipients that were refused; null: nothing. */
+  readonly problem: string | null;
+}
+
+/** One try to deliver. Throws a DeliveryFailure, which says whether another try can help. */
 export interface Notifier {
   readonly name: string;
-  /** Returns the beginning of what the receiver said. */
-  readonly deliver: (notification: Notification, signal: AbortSignal) => Promise<string>;
-  readonly close: () => void;
+  readonly deliver: (notification: Notification, signal: AbortSignal) => Promise<Delivered>;
 }

@@ -18,6 +18,8 @@ export interface CommandOptions {
    * nobody holds its output. A look at the processes of the host takes some milliseconds, unless many share the table.
    */
   readonly table?: ProcessTable;
+  /** What it may read from its standard input. Default: nothing. */
+  readonly input?: string;
 }
 
 /** How a command ended. */
@@ -47,10 +49,10 @@ const sweepTimeout = 2_000;
  * Throws `spawn_failed` when it cannot be started.
  */
 export async function runCommand(program: CommandProgram, options: CommandOptions): Promise<CommandRun> {
-  const { timeout_ms, signal = new AbortController().signal, table } = options;
+  const { timeout_ms, signal = new AbortController().signal, table, input } = options;
   if (signal.aborted) return { code: null, signal: null, timed_out: false, output: '', duration_ms: 0 };
   const began = performance.now();
-  const command = await Command.start(program, table ?? new ProcessTable());
+  const command = await Command.start(program, table ?? new ProcessTable(), input);
   const end = await endOf(command, timeout_ms, signal);
   await command.endAll(end !== 'exited' || table !== undefined);
   const duration_ms = performance.now() - began;
@@ -81,11 +83,11 @@ class Command {
     this.#end = () => stopTree(table, target, { signal: 'SIGKILL', timeout_ms: sweepTimeout });
   }
 
-  static async start(program: CommandProgram, table: ProcessTable): Promise<Command> {
+  static async start(program: CommandProgram, table: ProcessTable, input?: string): Promise<Command> {
     // With the mark of an instance its processes would be taken for those of that, and that for one of its processes.
     const mark = `command-${randomUUID()}`;
     try {
-      const child = spawnCommand({ ...program, env: { ...program.env, [markName]: mark } });
+      const child = spawnCommand({ ...program, env: { ...program.env, [markName]: mark } }, input);
       if (child.pid === undefined) throw await new Promise((resolve) => child.once('error', resolve));
       return new Command(child, child.pid, mark, table);
     } catch (error) {
@@ -112,20 +114,27 @@ class Command {
   }
 }
 
-function spawnCommand(program: CommandProgram): ChildProcess {
-  const { command, cwd, env, account } = program;
+function spawnCommand(program: CommandProgram, input: string | undefined): ChildProcess {
+  const { cwd } = program;
   const settings: SpawnOptions = {
     cwd,
     detached: true,
     windowsHide: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   };
+  const child = spawnWith(program, settings);
+  // It need not read it.
+  child.stdin?.on('error', () => {}).end(input);
+  return child;
+}
+
+function spawnWith({ command, env, account }: CommandProgram, settings: SpawnOptions): ChildProcess {
   if (process.platform === 'win32') {
     if (typeof command === 'string') return spawn(command, { ...settings, env, shell: true });
     const [name = '', ...words] = command;
     return crossSpawn(name, words, { ...settings, env });
   }
-  const { file, args, ...others } = asAccount({ ...commandLine(program), env }, account);
+  const { file, args, ...others } = asAccount({ ...commandLine({ command }), env }, account);
   return withOrdinaryOomScore(() => spawn(file, args, { ...settings, ...others }));
 }
 
