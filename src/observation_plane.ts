@@ -1,13 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { NotifierOutbox } from './alerts/outbox.ts';
 import type { Config } from './config/schema.ts';
+import { splitHostPort } from './lib/addresses.ts';
 import { milliseconds } from './lib/units.ts';
 import { Exposition } from './metrics/exposition/exposition.ts';
 import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
 import { Measure } from './metrics/measure.ts';
+import { RemoteWrite } from './metrics/remote_write/remote_write.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { ServiceCounts } from './metrics/service_counts.ts';
 import { StatsView } from './metrics/stats_view.ts';
 import { Ticker } from './metrics/ticker.ts';
+import { ownAccount } from './processes/account.ts';
+import { runCommand } from './processes/run_command.ts';
+import { standardPath } from './processes/standard_path.ts';
 import type { ServicePlane } from './service_plane.ts';
 import type { EventLog } from './services/event_log.ts';
 
@@ -21,6 +27,8 @@ interface ObservationPlaneOptions {
   readonly settings: () => Config;
   /** What is told of each probe. */
   readonly probes: ProbeCounts;
+  /** The address of the agent; empty as long as it does not listen. */
+  readonly url: () => string;
   /** How many warnings the agent has, those of this plane included. */
   readonly warnings: () => number;
   readonly onProblem: (message: string) => void;
@@ -28,7 +36,7 @@ interface ObservationPlaneOptions {
 
 /** Makes the parts of the agent that tell others how it is and how its services are, and puts them together. None of them keeps a service from running. */
 export function createObservationPlane(options: ObservationPlaneOptions) {
-  const { events, services, inData, settings, probes, warnings, onProblem } = options;
+  const { database, events, services, inData, settings, probes, url, warnings, onProblem } = options;
   const counts = new ServiceCounts(events);
   const sampler = new Sampler({ registry: services.registry, directory: inData() });
   const interval = () => milliseconds(settings().metrics.interval);
@@ -61,9 +69,33 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     interval,
     alertsFiring: () => 0,
   });
+  const outbox = new NotifierOutbox({
+    database,
+    settings: () => settings().alerts,
+    run: ({ command, env, ...limits }) =>
+      runCommand(
+        { command, cwd: '/', env: { PATH: standardPath, LANG: 'C.UTF-8', ...env }, account: ownAccount() },
+        limits,
+      ),
+    ownPorts: () => ownPorts(settings(), url()),
+    url,
+    onFailing: () => {},
+    onProblem,
+  });
+
+  const remoteWrite = new RemoteWrite({
+    exposition,
+    folder: inData('remote_write'),
+    host: hostname(),
+    receivers: () => settings().metrics.remote_write,
+    onFailing: () => {},
+    onProblem,
+  });
+  ticker.onTick(({ at }) => remoteWrite.observe(at));
 
   return {
     counts,
+    outbox,
     ticker,
     measure,
     stats,
@@ -71,26 +103,35 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {
-      return [];
+      return [...outbox.warnings];
     },
 
     /** Begins to measure and to tell. To be called when what runs has been taken up. */
     begin(): void {
       sampler.begin();
       ticker.begin();
+      outbox.begin();
     },
 
     /** The settings may be others. */
     reload(): void {
       ticker.reload();
+      outbox.reload();
     },
 
     /** Ends what is under way; what could not be told yet is kept for the next agent. */
     async close(): Promise<void> {
       await ticker.close();
+      await outbox.close();
       sampler.close();
     },
   };
 }
 
 export type ObservationPlane = ReturnType<typeof createObservationPlane>;
+
+/** Where the agent itself listens: no notifier of the API leads there. */
+function ownPorts({ listen, metrics }: Config, url: string): number[] {
+  const own = [listen, metrics.listener?.address ?? ''].map((each) => splitHostPort(each).port);
+  return [...own, Number(URL.parse(url)?.port)].filter((port) => port > 0);
+}

@@ -1,92 +1,83 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Sample } from '../exposition/computed_metric.ts';
+import type { MetricSet } from '../exposition/metric_set.ts';
 import { type DropReason, dropReasons } from './queue.ts';
 
-/** What waits for one receiver. */
-export interface Backlog {
-  readonly receiver: string;
-  readonly samples: number;
-  readonly bytes: number;
+/** What became of samples since the agent was started, of one receiver. */
+export interface Totals {
+  sent: number;
+  refused: number;
+  readonly dropped: Record<DropReason, number>;
+  /** Requests, not samples. */
+  failed_tries: number;
+  /** Milliseconds since the epoch; null: none yet. */
+  last_success: number | null;
 }
 
-/** What remote write tells of itself, for each receiver by its name. */
-export class OwnMetrics {
-  readonly #sent;
-  readonly #refused;
-  readonly #dropped;
-  readonly #retries;
-  readonly #lastSuccess;
+/** What there is to tell of one receiver. */
+export interface ReceiverView {
+  readonly name: string;
+  readonly totals: Readonly<Totals>;
+  readonly waiting: { readonly samples: number; readonly bytes: number };
+}
 
-  constructor(registry: Registry, backlogs: () => readonly Backlog[]) {
-    const labelNames = ['receiver'] as const;
-    const common = { labelNames, registers: [registry] };
-    this.#sent = new Counter({
-      ...common,
-      name: 'davit_remote_write_samples_sent_total',
-      help: 'Samples that the receiver has taken.',
+export function noTotals(): Totals {
+  return {
+    sent: 0,
+    refused: 0,
+    dropped: { too_old: 0, queue_full: 0, memory_full: 0, unreadable: 0 },
+    failed_tries: 0,
+    last_success: null,
+  };
+}
+
+/** Adds what remote write tells of itself. */
+export function addOwnMetrics(
+  metrics: Pick<MetricSet, 'counter' | 'gauge'>,
+  receivers: () => readonly ReceiverView[],
+): void {
+  const each = (read: (view: ReceiverView, subject: { receiver: string }) => Sample[]) => () =>
+    receivers().flatMap((view) => read(view, { receiver: view.name }));
+  const one = (read: (view: ReceiverView) => number | null) =>
+    each((view, subject) => {
+      const value = read(view);
+      return value === null ? [] : [{ subject, value }];
     });
-    this.#refused = new Counter({
-      ...common,
-      name: 'davit_remote_write_samples_refused_total',
-      help: 'Samples of requests that the receiver answered with 4xx, which are not sent again.',
-    });
-    this.#dropped = new Counter({
-      registers: [registry],
-      labelNames: ['receiver', 'reason'] as const,
-      name: 'davit_remote_write_samples_dropped_total',
-      help: 'Samples that were given up before they could be sent.',
-    });
-    this.#retries = new Counter({
-      ...common,
-      name: 'davit_remote_write_failed_tries_total',
-      help: 'Requests that could not be sent and are tried again.',
-    });
-    this.#lastSuccess = new Gauge({
-      ...common,
-      name: 'davit_remote_write_last_success_timestamp_seconds',
-      help: 'When the receiver took a request last.',
-    });
-    const count = (name: string, help: string, value: (backlog: Backlog) => number) => {
-      new Gauge({
-        ...common,
-        name,
-        help,
-        collect() {
-          this.reset();
-          for (const backlog of backlogs()) this.set({ receiver: backlog.receiver }, value(backlog));
-        },
-      });
-    };
-    count('davit_remote_write_pending_samples', 'Samples that wait.', ({ samples }) => samples);
-    count('davit_remote_write_pending_bytes', 'What they take on the disk.', ({ bytes }) => bytes);
-  }
 
-  /** Its counters begin with 0. */
-  add(receiver: string): void {
-    for (const counter of [this.#sent, this.#refused, this.#retries]) counter.inc({ receiver }, 0);
-    for (const reason of dropReasons) this.#dropped.inc({ receiver, reason }, 0);
-  }
-
-  sent(receiver: string, samples: number, at: number): void {
-    this.#sent.inc({ receiver }, samples);
-    this.#lastSuccess.set({ receiver }, at / 1_000);
-  }
-
-  refused(receiver: string, samples: number): void {
-    this.#refused.inc({ receiver }, samples);
-  }
-
-  dropped(receiver: string, reason: DropReason, samples: number): void {
-    this.#dropped.inc({ receiver, reason }, samples);
-  }
-
-  failed(receiver: string): void {
-    this.#retries.inc({ receiver });
-  }
-
-  /** Nothing is sent there any more. */
-  remove(receiver: string): void {
-    for (const metric of [this.#sent, this.#refused, this.#retries, this.#lastSuccess])
-      metric.remove({ receiver });
-    for (const reason of dropReasons) this.#dropped.remove({ receiver, reason });
-  }
+  metrics.counter(
+    'davit_remote_write_samples_sent_total',
+    'Samples that the receiver has taken.',
+    one(({ totals }) => totals.sent),
+  );
+  metrics.counter(
+    'davit_remote_write_samples_refused_total',
+    'Samples that the receiver does not want: it answered 4xx, and they are not sent again.',
+    one(({ totals }) => totals.refused),
+  );
+  metrics.counter(
+    'davit_remote_write_samples_dropped_total',
+    'Samples that were given up before they could be sent.',
+    each(({ totals }, subject) =>
+      dropReasons.map((reason) => ({ subject, labels: { reason }, value: totals.dropped[reason] })),
+    ),
+  );
+  metrics.counter(
+    'davit_remote_write_failed_tries_total',
+    'Requests that could not be sent, each of which is tried again.',
+    one(({ totals }) => totals.failed_tries),
+  );
+  metrics.gauge(
+    'davit_remote_write_last_success_timestamp_seconds',
+    'When the receiver took samples last, since 1970.',
+    one(({ totals }) => totals.last_success && totals.last_success / 1_000),
+  );
+  metrics.gauge(
+    'davit_remote_write_pending_samples',
+    'Samples that wait.',
+    one(({ waiting }) => waiting.samples),
+  );
+  metrics.gauge(
+    'davit_remote_write_pending_bytes',
+    'What they take on the disk.',
+    one(({ waiting }) => waiting.bytes),
+  );
 }

@@ -13,7 +13,7 @@ export interface QueuedRequest {
   readonly checksum: number;
 }
 
-const namePattern = /^(\d{16})-(\d{1,16})-(\d{1,7})-(\d{1,8})-([0-9a-f]{8})\.snappy$/;
+const namePattern = /^(\d{16})-(\d{1,14})-(\d{1,7})-(\d{1,8})-([0-9a-f]{8})\.snappy$/;
 /** What a file takes on the disk is a multiple of this, in bytes. */
 const block = 4_096;
 

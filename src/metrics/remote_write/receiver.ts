@@ -1,13 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { RemoteWriteConfig } from '../../config/metrics.ts';
 import { bytes, milliseconds } from '../../lib/units.ts';
 import { Complaints } from './complaints.ts';
-import type { Backlog, OwnMetrics } from './own_metrics.ts';
+import { noTotals, type ReceiverView, type Totals } from './own_metrics.ts';
 import { type DropReason, type QueueLimits, RequestQueue } from './queue.ts';
 import { ReceiverClient } from './receiver_client.ts';
 import { Sender } from './sender.ts';
-import { type SeriesValue, sentLabels, type TargetLabels, targetLabels } from './series.ts';
-import type { Sample, WriteRequests } from './write_request.ts';
+import { type Label, sentLabels, type TargetLabels, targetLabels } from './series.ts';
+import { mostSamples, type Sample, type WriteRequests } from './write_request.ts';
 
 export interface ReceiverOptions {
   readonly config: RemoteWriteConfig;
@@ -16,12 +17,17 @@ export interface ReceiverOptions {
   /** The name of this host. */
   readonly host: string;
   readonly requests: WriteRequests;
-  readonly metrics: OwnMetrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Why nothing arrives; null: it does again. */
   readonly onFailing: (message: string | null) => void;
   readonly onProblem: (message: string) => void;
+}
+
+/** A series and what it is now, or that it has ended. */
+export interface SentValue {
+  readonly labels: readonly Label[];
+  readonly value: Sample['value'];
 }
 
 /** How often in a row it has to fail before that is more than a connection that broke. */
@@ -41,19 +47,20 @@ export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #complaints: Complaints;
   readonly #queue: RequestQueue;
+  readonly #totals: Totals = noTotals();
   #config: RemoteWriteConfig;
   #labels: TargetLabels;
   #sender: Sender;
   #failing: string | null = null;
   #wasTold = false;
+  #isClosed = false;
 
   constructor(options: ReceiverOptions) {
-    const { config, folder, host, metrics, now } = options;
+    const { config, folder, host, now } = options;
     this.#options = options;
     this.#config = config;
     this.#labels = targetLabels(config.labels, host);
     this.#complaints = new Complaints((message) => this.#say(message));
-    metrics.add(config.name);
     this.#queue = new RequestQueue({
       folder,
       now,
@@ -64,9 +71,8 @@ export class Receiver {
     this.#sender = this.#startSender();
   }
 
-  get backlog(): Backlog {
-    const { samples, bytes } = this.#queue.waiting;
-    return { receiver: this.#config.name, samples, bytes };
+  get view(): ReceiverView {
+    return { name: this.#config.name, totals: this.#totals, waiting: this.#queue.waiting };
   }
 
   /** The time of the newest samples that wait, in milliseconds since the epoch; 0 without any. */
@@ -83,14 +89,16 @@ export class Receiver {
     ].map((message) => this.#named(message));
   }
 
-  /** Has these sent. Returns at once. */
-  push(values: readonly SeriesValue[], ends: readonly SeriesValue['labels'][], at: number): void {
-    const samples: Sample[] = [
-      ...values.map(({ labels, value }) => ({ labels: sentLabels(labels, this.#labels), value })),
-      ...ends.map((labels) => ({ labels: sentLabels(labels, this.#labels), value: 'stale' as const })),
-    ];
-    for (const request of this.#options.requests.encode(samples, at)) this.#queue.push(request, at);
-    this.#sender.wake();
+  /** Has these sent. Resolves when they wait; others get their turn in between. */
+  async push(values: readonly SentValue[], at: number): Promise<void> {
+    for (let from = 0; from < values.length && !this.#isClosed; from += mostSamples) {
+      const samples = values
+        .slice(from, from + mostSamples)
+        .map(({ labels, value }): Sample => ({ labels: sentLabels(labels, this.#labels), value }));
+      for (const request of this.#options.requests.encode(samples, at)) this.#queue.push(request, at);
+      this.#sender.wake();
+      await nextTurn();
+    }
   }
 
   /** Takes other settings over; what waits goes on waiting. */
@@ -105,13 +113,14 @@ export class Receiver {
 
   /** Sends what it can within so many milliseconds; the rest is kept on the disk. */
   async close(patience: number): Promise<void> {
+    this.#isClosed = true;
     await this.#sender.close(patience);
     await this.#queue.settle();
   }
 
-  /** To be called after its end when nothing is to be sent there any more. */
-  forget(): void {
-    this.#options.metrics.remove(this.#config.name);
+  /** Ends it for good; what waits for it stays on the disk. */
+  async forget(): Promise<void> {
+    await this.close(0);
     if (this.#failing !== null) this.#options.onFailing(null);
   }
 
@@ -126,8 +135,9 @@ export class Receiver {
   }
 
   #onTaken(samples: number): void {
-    const { metrics, now, onFailing } = this.#options;
-    metrics.sent(this.#config.name, samples, now());
+    const { now, onFailing } = this.#options;
+    this.#totals.sent += samples;
+    this.#totals.last_success = now();
     if (this.#failing === null) return;
     this.#failing = null;
     onFailing(null);
@@ -136,12 +146,12 @@ export class Receiver {
   }
 
   #onRefused(samples: number, message: string): void {
-    this.#options.metrics.refused(this.#config.name, samples);
+    this.#totals.refused += samples;
     this.#fails('refused', `samples are lost, for the receiver does not want them: ${message}`);
   }
 
   #onFailed(message: string, failures: number): void {
-    this.#options.metrics.failed(this.#config.name);
+    this.#totals.failed_tries += 1;
     if (failures >= failuresToTell) this.#fails('failed', `samples cannot be sent and wait: ${message}`);
   }
 
@@ -153,7 +163,7 @@ export class Receiver {
   }
 
   #onDrop(reason: DropReason, samples: number): void {
-    this.#options.metrics.dropped(this.#config.name, reason, samples);
+    this.#totals.dropped[reason] += samples;
     this.#complaints.tell(`drop ${reason}`, `samples are lost: ${dropped[reason]}`);
   }
 

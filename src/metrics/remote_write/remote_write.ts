@@ -1,20 +1,20 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Registry } from 'prom-client';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { RemoteWriteConfig } from '../../config/metrics.ts';
 import { errorMessage, systemErrorCode } from '../../lib/errors.ts';
 import { milliseconds } from '../../lib/units.ts';
+import type { Exposition } from '../exposition/exposition.ts';
 import { Complaints } from './complaints.ts';
-import { OwnMetrics } from './own_metrics.ts';
-import { Receiver } from './receiver.ts';
-import { seriesValues } from './series.ts';
+import { addOwnMetrics } from './own_metrics.ts';
+import { Receiver, type SentValue } from './receiver.ts';
+import { type SeriesValue, seriesValues } from './series.ts';
 import { SeriesEnds } from './series_ends.ts';
 import { WriteRequests } from './write_request.ts';
 
 interface RemoteWriteOptions {
-  /** What it holds is sent; what remote write tells of itself is put into it. */
-  readonly registry: Registry;
+  /** What it shows is sent; what remote write tells of itself is added to it. */
+  readonly exposition: Pick<Exposition, 'registry' | 'metrics'>;
   /** Where the queues are, each in a folder by the name of its receiver. */
   readonly folder: string;
   /** The name of this host. */
@@ -32,12 +32,13 @@ interface RemoteWriteOptions {
 const patienceAtEnd = 1_000;
 /** How long a disk may take then, in milliseconds. */
 const patienceForDisk = 1_500;
+/** For how many milliseconds metrics are read at a stretch. */
+const longestSlice = 10;
 
 /** Sends the metrics of the agent to receivers of Prometheus remote write, at each tick. */
 export class RemoteWrite {
   readonly #options: RemoteWriteOptions;
   readonly #now: () => number;
-  readonly #metrics: OwnMetrics;
   readonly #requests = new WriteRequests();
   readonly #receivers = new Map<string, Receiver>();
   readonly #ends = new SeriesEnds();
@@ -52,9 +53,7 @@ export class RemoteWrite {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#complaints = new Complaints((message) => options.onProblem(`remote_write: ${message}`));
-    this.#metrics = new OwnMetrics(options.registry, () =>
-      [...this.#receivers.values()].map(({ backlog }) => backlog),
-    );
+    addOwnMetrics(options.exposition.metrics, () => [...this.#receivers.values()].map(({ view }) => view));
   }
 
   /** What somebody should know, in sentences. */
@@ -70,16 +69,19 @@ export class RemoteWrite {
 
   /** The receivers may be others. Returns at once. */
   reload(): void {
-    this.#changes = this.#changes.then(() => this.#configure());
+    this.#changes = this.#changes
+      .then(() => this.#configure())
+      .catch((error) => this.#options.onProblem(`remote_write: ${errorMessage(error)}`));
   }
 
   /** Sends what the registry holds as it is now, as samples of the time `at` (milliseconds since the epoch). Returns at once. */
   observe(at: number): void {
-    if (this.#receivers.size === 0 || !this.#isNewer(at)) return;
+    if (this.#receivers.size === 0) return;
     if (this.#isReading) {
       this.#complaints.tell('slow', 'metrics take longer than an interval to read');
       return;
     }
+    if (!this.#isNewer(at)) return;
     this.#isReading = true;
     this.#read(at)
       .catch((error) => this.#complaints.tell('read', `metrics cannot be read: ${errorMessage(error)}`))
@@ -97,9 +99,25 @@ export class RemoteWrite {
   }
 
   async #read(at: number): Promise<void> {
-    const values = seriesValues(await this.#options.registry.getMetricsAsJSON());
-    const ends = this.#ends.take(values);
-    for (const receiver of this.#receivers.values()) receiver.push(values, ends, at);
+    const present = await this.#present();
+    const ends = this.#ends.take(present).map((labels) => ({ labels, value: 'stale' as const }));
+    const values: SentValue[] = [...present, ...ends];
+    for (const receiver of this.#receivers.values()) await receiver.push(values, at);
+  }
+
+  /** All that is shown now. There may be many: others get their turn in between. */
+  async #present(): Promise<SeriesValue[]> {
+    const all: SeriesValue[] = [];
+    let slice = performance.now();
+    const { registry } = this.#options.exposition;
+    for (const { name } of registry.getMetricsAsArray()) {
+      const metric = await registry.getSingleMetric(name)?.get();
+      for (const value of metric ? seriesValues(metric) : []) all.push(value);
+      if (performance.now() - slice < longestSlice) continue;
+      await nextTurn();
+      slice = performance.now();
+    }
+    return all;
   }
 
   /**
@@ -139,7 +157,6 @@ export class RemoteWrite {
       host,
       folder: join(folder, config.name),
       requests: this.#requests,
-      metrics: this.#metrics,
       now: this.#now,
       onFailing: (message) => onFailing(config.name, message),
       onProblem,
@@ -151,8 +168,7 @@ export class RemoteWrite {
   async #remove(name: string): Promise<void> {
     const receiver = this.#receivers.get(name);
     this.#receivers.delete(name);
-    await receiver?.close(0);
-    receiver?.forget();
+    await receiver?.forget();
   }
 
   /** What waits for receivers that are not configured, also since an earlier agent. */

@@ -14,15 +14,13 @@ export interface SeriesValue {
 
 type ReadMetric = MetricObjectWithValues<MetricValue<string> | MetricValueWithName<string>>;
 
-/** What a registry holds, each series by the name that it has in the text format: those of a histogram end in `_bucket`, `_sum` and `_count`. */
-export function seriesValues(metrics: readonly ReadMetric[]): SeriesValue[] {
-  return metrics.flatMap((metric) =>
-    metric.values.map((value) => {
-      const name = ('metricName' in value && value.metricName) || metric.name;
-      const labels = readLabels(name, value.labels);
-      return { key: JSON.stringify(labels), labels, value: Number(value.value) };
-    }),
-  );
+/** What a metric of a registry says, each series by the name that it has in the text format: those of a histogram end in `_bucket`, `_sum` and `_count`. */
+export function seriesValues(metric: ReadMetric): SeriesValue[] {
+  return metric.values.map((value) => {
+    const name = ('metricName' in value && value.metricName) || metric.name;
+    const labels = readLabels(name, value.labels);
+    return { key: JSON.stringify(labels), labels, value: Number(value.value) };
+  });
 }
 
 /** A label without a value is as good as none. */

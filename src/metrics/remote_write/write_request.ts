@@ -23,7 +23,7 @@ interface DoubleBits {
 }
 
 /** How many samples one request has at most. */
-const mostSamples = 2_000;
+export const mostSamples = 2_000;
 /** The largest request before it is compressed, in bytes. */
 const largestRequest = 1_000_000;
 /** What Prometheus writes where a series ends; a NaN that no calculation gives. */
