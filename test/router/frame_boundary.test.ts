@@ -113,3 +113,37 @@ test('a Close frame of ours carries its code and reason, unmasked', () => {
   boundary.advance(bytes);
   assert.equal(boundary.isBetween && boundary.isClosed, true);
 });
+
+test('messages are counted and the code of the Close frame is read, however the bytes are cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        frame.filter(({ masked }) => !masked),
+        { maxLength: 6 },
+      ),
+      fc.integer({ min: 1_000, max: 4_999 }),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      (frames, code, places) => {
+        const boundary = new FrameBoundary();
+        const bytes = Buffer.concat([...frames.map(encode), closeFrame(code, 'over')]);
+        for (const piece of cut(bytes, places)) boundary.advance(piece);
+        assert.equal(boundary.messages, frames.filter(({ opcode }) => opcode === 1 || opcode === 2).length);
+        assert.equal(boundary.closeCode, code);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a Close frame without a code, or with half of one, has none', () => {
+  for (const bytes of [
+    [0x88, 0x00],
+    [0x88, 0x02, 0x03],
+    [0x88, 0x82, 1, 2, 3, 4, 5, 6],
+  ]) {
+    const boundary = new FrameBoundary();
+    boundary.advance(Uint8Array.from(bytes));
+    assert.equal(boundary.isClosed, true);
+    assert.equal(boundary.closeCode, null);
+  }
+});
