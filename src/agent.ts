@@ -75,6 +75,7 @@ export interface Agent {
  */
 export function createAgent({ config, environment, log }: AgentOptions): Agent {
   let current = config;
+  let url = '';
   const inData = (...names: string[]) => join(config.data, ...names);
   const onProblem = (message: string) => log.warn(message);
 
@@ -107,6 +108,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     inData,
     settings: () => current,
     probes,
+    url: () => url,
     warnings: () => facts.warnings().length,
     onProblem,
   });
@@ -127,7 +129,6 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const manager = createServiceManager({ environment, onWarning: onProblem });
 
   const warnings = [...problems, ...services.limitations];
-  let url = '';
   let isEnding = false;
   const facts = {
     started_at: new Date(),

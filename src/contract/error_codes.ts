@@ -15,6 +15,8 @@ export const errorStatus = {
   network_not_allowed: 403,
   /** The Host or Origin header names a host that this agent does not answer to. */
   host_not_allowed: 403,
+  /** A notifier made by the API would lead into this host or a private network that `alerts.allowed_targets` does not name. */
+  target_not_allowed: 403,
   /** The service is sealed, or this agent takes commands from admins alone: nothing but its artifact and arguments can be set. */
   command_sealed: 403,
   not_found: 404,
@@ -27,6 +29,7 @@ export const errorStatus = {
   orphan_not_found: 404,
   instance_not_found: 404,
   rule_not_found: 404,
+  notifier_not_found: 404,
   /** The connection has been closed, or its router does not answer. */
   connection_not_found: 404,
   /** No such upload is kept of the service. */
@@ -35,6 +38,7 @@ export const errorStatus = {
   method_not_allowed: 405,
   service_exists: 409,
   rule_exists: 409,
+  notifier_exists: 409,
   /** What is asked for is not the plan that was given: the file or the services have changed since. */
   plan_outdated: 409,
   /** The service's state does not allow the call, such as pausing what is stopped. */
@@ -67,6 +71,8 @@ export const errorStatus = {
   checksum_mismatch: 422,
   /** An archive that cannot be read, holds what may not be unpacked, or too much. */
   artifact_refused: 422,
+  /** A notifier was tried and what it sent did not arrive. */
+  notification_failed: 422,
   /** A declaration was applied in part; `results` has what became of each service. */
   apply_failed: 422,
   /** Something the system lacks: not this platform, or not this user. */
