@@ -13,6 +13,7 @@ export class Captures {
   readonly #awake = new Set<RunCapture>();
   readonly #growth = new EventEmitter().setMaxListeners(0);
   readonly #counts = new Map<string, number>();
+  readonly #subscribers = new Set<(service: string) => void>();
   readonly #onGrowth: (service: string) => void;
   #timer: NodeJS.Timeout | undefined;
   #rounds = 0;
@@ -41,6 +42,12 @@ export class Captures {
   look(capture: RunCapture): void {
     this.#keepAwake(capture);
     this.#lookAt([capture]);
+  }
+
+  /** Calls `listener` whenever a service has grown, or a run of it has begun or ended, until the returned function is called. */
+  subscribe(listener: (service: string) => void): () => void {
+    this.#subscribers.add(listener);
+    return () => this.#subscribers.delete(listener);
   }
 
   /** How often a service has grown: what has been read to its end has no more while this stays. */
@@ -105,5 +112,6 @@ export class Captures {
   #tell(service: string): void {
     this.#counts.set(service, this.growthOf(service) + 1);
     this.#growth.emit(service);
+    for (const listener of this.#subscribers) listener(service);
   }
 }

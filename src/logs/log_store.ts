@@ -9,6 +9,7 @@ import { formatCursor, type Place } from './cursor.ts';
 import { FollowedLines, Lag, type LogBatch } from './follow.ts';
 import { Keeper } from './keeper.ts';
 import { lineFilter } from './line_filter.ts';
+import { LogFeed } from './log_feed.ts';
 import { defaultBudget, type LogQuery, type SearchBudget } from './log_query.ts';
 import type { Retention } from './retention.ts';
 import { RunCapture } from './run_capture.ts';
@@ -55,6 +56,8 @@ const noRoom: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
 /** The output of all services: captured into files, found again by time and content, followed, and held within bounds. */
 export class LogStore {
+  /** For those who take all output along. */
+  readonly feed: LogFeed;
   readonly #options: LogStoreOptions;
   readonly #catalog: Catalog;
   readonly #captures: Captures;
@@ -77,6 +80,7 @@ export class LogStore {
       onProblem: (service, message) => this.#tell(service, message),
     });
     this.#captures = new Captures((service) => this.#keeper.noteGrowth(service));
+    this.feed = new LogFeed(this.#catalog, this.#captures);
   }
 
   /**
@@ -201,11 +205,13 @@ export class LogStore {
 
   /** Removes all output of a service. */
   async remove(service: string): Promise<void> {
+    await this.feed.announceRemoval(service);
     this.#catalog.forget(service);
     await rm(serviceFolder(this.#options.directory, service), { recursive: true, force: true });
     this.#catalog.forget(service);
     this.#written.forget(service);
     this.#toldAt.delete(service);
+    this.feed.noteRemoved(service);
   }
 
   /** Notes the sizes once more and looks no longer; what runs writes on. */
