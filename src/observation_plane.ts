@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import { NotifierOutbox } from './alerts/outbox.ts';
 import type { Config } from './config/schema.ts';
@@ -82,7 +83,6 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     onFailing: () => {},
     onProblem,
   });
-
   const remoteWrite = new RemoteWrite({
     exposition,
     folder: inData('remote_write'),
@@ -103,12 +103,13 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {
-      return [...outbox.warnings];
+      return [...outbox.warnings, ...remoteWrite.warnings];
     },
 
     /** Begins to measure and to tell. To be called when what runs has been taken up. */
     begin(): void {
       sampler.begin();
+      remoteWrite.begin();
       ticker.begin();
       outbox.begin();
     },
@@ -116,12 +117,14 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     /** The settings may be others. */
     reload(): void {
       ticker.reload();
+      remoteWrite.reload();
       outbox.reload();
     },
 
     /** Ends what is under way; what could not be told yet is kept for the next agent. */
     async close(): Promise<void> {
       await ticker.close();
+      await remoteWrite.close();
       await outbox.close();
       sampler.close();
     },
