@@ -2,9 +2,11 @@ import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import { NotifierOutbox } from './alerts/outbox.ts';
 import type { Config } from './config/schema.ts';
+import { LogForwarding } from './forwarding/forwarding.ts';
 import { splitHostPort } from './lib/addresses.ts';
 import { milliseconds } from './lib/units.ts';
 import { Exposition } from './metrics/exposition/exposition.ts';
+import { addForwardingMetrics } from './metrics/exposition/forwarding_metrics.ts';
 import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
 import { Measure } from './metrics/measure.ts';
 import { RemoteWrite } from './metrics/remote_write/remote_write.ts';
@@ -93,6 +95,16 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
   });
   ticker.onTick(({ at }) => remoteWrite.observe(at));
 
+  const forwarding = new LogForwarding({
+    database,
+    feed: services.logs.feed,
+    settings: () => settings().log_forwarding,
+    exists: (service) => services.registry.find(service) !== null,
+    onFailing: () => {},
+    onProblem,
+  });
+  addForwardingMetrics(exposition.metrics, () => forwarding.counts());
+
   return {
     counts,
     outbox,
@@ -103,7 +115,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {
-      return [...outbox.warnings, ...remoteWrite.warnings];
+      return [...forwarding.warnings, ...outbox.warnings, ...remoteWrite.warnings];
     },
 
     /** Begins to measure and to tell. To be called when what runs has been taken up. */
@@ -112,6 +124,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
       remoteWrite.begin();
       ticker.begin();
       outbox.begin();
+      forwarding.begin();
     },
 
     /** The settings may be others. */
@@ -119,6 +132,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
       ticker.reload();
       remoteWrite.reload();
       outbox.reload();
+      forwarding.reload();
     },
 
     /** Ends what is under way; what could not be told yet is kept for the next agent. */
@@ -126,6 +140,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
       await ticker.close();
       await remoteWrite.close();
       await outbox.close();
+      await forwarding.close();
       sampler.close();
     },
   };

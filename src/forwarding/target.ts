@@ -81,12 +81,18 @@ export class Target {
 
   get counts(): TargetCounts {
     const { feed } = this.#options;
-    const lag = [...this.#sources.values()].map(({ service, kept }) => feed.bytesAfter(service, kept));
+    const sources = this.#sources;
     return {
       target: this.config.name,
       ...this.#counts,
-      lag_bytes: lag.reduce((sum, bytes) => sum + bytes, 0),
       last_success_at: this.#lastSuccessAt,
+      // It costs something where there are many services.
+      get lag_bytes() {
+        return [...sources.values()].reduce(
+          (sum, { service, kept }) => sum + feed.bytesAfter(service, kept),
+          0,
+        );
+      },
     };
   }
 
