@@ -1,9 +1,9 @@
 import type { Deployment } from '../contract/deployments.ts';
 
-/** What the last deployments of a service came to, as far as nothing has succeeded since. */
+/** What the last deployments of a service came to, as far as none has succeeded since; the newest first. */
 export interface Outcomes {
-  readonly failed: Deployment | null;
-  readonly rolled_back: Deployment | null;
+  readonly failed: readonly Deployment[];
+  readonly rolled_back: readonly Deployment[];
 }
 
 /**
@@ -11,17 +11,15 @@ export interface Outcomes {
  * it counts as rolled back, as one does that somebody rolled back; every other failure as failed.
  */
 export function outcomesOf(deployments: readonly Deployment[]): Outcomes {
-  let [failed, rolled_back]: (Deployment | null)[] = [null, null];
-  for (const deployment of deployments) {
-    if (deployment.status === 'failed') {
-      if (deployment.code === 'release_worse') rolled_back ??= deployment;
-      else failed ??= deployment;
-    }
-    if (deployment.status !== 'succeeded') continue;
-    if (isRollback(deployment)) rolled_back ??= deployment;
-    break;
-  }
-  return { failed: failed ?? null, rolled_back: rolled_back ?? null };
+  const success = deployments.findIndex(({ status }) => status === 'succeeded');
+  const since = deployments.slice(0, success === -1 ? undefined : success);
+  const isWorse = ({ code }: Deployment) => code === 'release_worse';
+  const failures = since.filter(({ status }) => status === 'failed');
+  const last = deployments[success];
+  return {
+    failed: failures.filter((each) => !isWorse(each)),
+    rolled_back: [...failures.filter(isWorse), ...(last !== undefined && isRollback(last) ? [last] : [])],
+  };
 }
 
 /** Whether it went back to a release from before the one that ran. */

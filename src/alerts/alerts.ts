@@ -1,0 +1,326 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { AlertsConfig } from '../config/alerts.ts';
+import type { Alert, AlertInFull, Notification, Severity } from '../contract/alerts.ts';
+import type { Measurements } from '../contract/series.ts';
+import { DavitError, errorMessage } from '../lib/errors.ts';
+import type { DeploymentHistory } from '../services/deployment_history.ts';
+import type { EventLog } from '../services/event_log.ts';
+import type { Registry } from '../services/registry.ts';
+import type { Why } from '../supervision/why.ts';
+import { AlertBoard } from './alert_board.ts';
+import { type AlertRecord, alertInFull, isFiring, shownAlert } from './alert_record.ts';
+import { AlertStore } from './alert_store.ts';
+import { AlertWatch } from './alert_watch.ts';
+import { CircumstancesOf, type Redact } from './circumstances.ts';
+import { Detectors, type DetectorsOptions } from './detectors.ts';
+import { Groups } from './groups.ts';
+import type { Outbox } from './notifier.ts';
+import { RuleBook } from './rule_book.ts';
+import { Silences } from './silences.ts';
+import { Suppressions } from './suppression.ts';
+
+export interface AlertsOptions extends Pick<DetectorsOptions, 'certificates' | 'routers'> {
+  readonly database: DatabaseSync;
+  readonly registry: Registry;
+  readonly events: EventLog;
+  readonly deployments: DeploymentHistory;
+  readonly why: Pick<Why, 'tell'>;
+  /** The setting `alerts`, as it is now. */
+  readonly settings: () => AlertsConfig;
+  readonly outbox: Outbox;
+  readonly redact: Redact;
+  /** Who tells. */
+  readonly agent: () => Notification['agent'];
+  readonly onProblem: (message: string) => void;
+  /** Milliseconds since the epoch. Default: the clock. */
+  readonly now?: () => number;
+}
+
+/** Which alerts are wanted. */
+export interface AlertFilter {
+  readonly state?: Alert['state'] | undefined;
+  readonly service?: string | undefined;
+  readonly rule?: string | undefined;
+  /** At most so many. */
+  readonly limit: number;
+  /** Whether who asks may read a service; null: what concerns the agent. */
+  readonly maySee: (service: string | null) => boolean;
+}
+
+/** How many alerts of one kind fire. */
+export interface FiringCount {
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly count: number;
+}
+
+/** The longest time that a timer is set to, in milliseconds: the clock may be set meanwhile. */
+const longestTimer = 60_000;
+
+/** Finds what is not as it should be, by rules, keeps it, and has it told to those who want to know. */
+export class Alerts {
+  readonly rules: RuleBook;
+  readonly silences: Silences;
+  readonly #options: AlertsOptions;
+  readonly #now: () => number;
+  readonly #store: AlertStore;
+  readonly #board: AlertBoard;
+  readonly #detectors: Detectors;
+  readonly #watch: AlertWatch;
+  readonly #groups: Groups;
+  readonly #circumstances: CircumstancesOf;
+  readonly #suppressions: Suppressions;
+  #groupBy: AlertsConfig['group_by'];
+  #timer: NodeJS.Timeout | undefined;
+  #endEvents = () => {};
+  #isRunning = false;
+  #hasEnded = false;
+  /** Whether alerts may have to be told that another one explained. */
+  #mayBeOpen = false;
+
+  /** To be made before this agent notes its own start. */
+  constructor(options: AlertsOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    const { database, registry, events, settings, redact, onProblem, why } = options;
+    this.#groupBy = settings().group_by;
+    this.#suppressions = new Suppressions({
+      registry,
+      silences: () => this.silences,
+      rules: () => this.rules.watched,
+      alerts: () => this.#board.all(),
+      isInhibited: () => settings().inhibit,
+    });
+    this.#store = new AlertStore(database, onProblem);
+    this.rules = new RuleBook({
+      database,
+      settings,
+      onChange: () => this.#rulesChanged(),
+      onProblem,
+    });
+    this.silences = new Silences({
+      database,
+      events,
+      onChange: () => this.#isRunning && this.#reconsider(),
+      onProblem,
+      now: this.#now,
+    });
+    this.#detectors = new Detectors({ ...options, now: this.#now() });
+    this.#circumstances = new CircumstancesOf({
+      why,
+      registry,
+      events,
+      dependenciesOf: (service) => this.#suppressions.closure.of(service),
+      redact,
+      onProblem,
+    });
+    this.#board = new AlertBoard({
+      store: this.#store,
+      onFiring: (record) => this.#fired(record),
+      onResolved: (record) => this.#resolved(record),
+      redact: (service, text) => redact(service, [text])[0] ?? '',
+      onProblem,
+    });
+    this.#groups = new Groups({
+      ...options,
+      find: (id) => this.#board.find(id),
+      ruleOf: ({ rule }) => this.rules.watched.get(rule) ?? null,
+      suppressionOf: (record) => this.#suppressions.of(record),
+      update: (id, change) => this.#board.update(id, change),
+    });
+    this.#watch = new AlertWatch({
+      ...options,
+      detectors: this.#detectors,
+      rules: this.rules,
+      board: this.#board,
+      onLooked: () => this.#looked(),
+      now: this.#now,
+    });
+  }
+
+  /** Looks at all that is, and from then on at what changes. To be called when what runs has been taken up. */
+  begin(): void {
+    const now = this.#now();
+    this.#isRunning = true;
+    this.#detectors.begin();
+    this.silences.expire();
+    for (const record of this.#board.all()) {
+      if (!isFiring(record)) continue;
+      this.#groups.add(record, now);
+      if (record.circumstances === null) this.#gather(record);
+    }
+    for (const record of this.#store.resolved()) if (record.is_owed) this.#groups.remove(record, now);
+    // Whoever is to be told from now on is told of what there is.
+    this.#endEvents = this.#options.events.subscribe(({ type }) => {
+      if (type === 'notifier.created' || type === 'notifier.updated') this.#reconsider(true);
+    });
+    this.#watch.begin();
+  }
+
+  /** Takes up what was measured. */
+  observe(measured: Measurements): void {
+    if (this.#isRunning) this.#watch.observe(measured);
+  }
+
+  /** Notes that something cannot be delivered to a receiver, or (null) that it can again. */
+  deliveryFailing(subject: string, message: string | null): void {
+    if (this.#detectors.deliveries.note(subject, message) && this.#isRunning) this.#watch.lookAtHost();
+  }
+
+  /** Notes that output of a service was removed before its time; `why` goes on after the service. */
+  noteLogShortage(service: string, why: string): void {
+    this.#detectors.shortage.note(service, why, this.#now());
+    if (this.#isRunning) this.#watch.noteChange(service);
+  }
+
+  /** The settings may be others. What fires stays as far as its rule does. */
+  reload(): void {
+    this.#detectors.certificates.reload();
+    const { group_by } = this.#options.settings();
+    if (group_by !== this.#groupBy) this.#groups.regroup(this.#board.all(), this.#now());
+    this.#groupBy = group_by;
+    this.rules.reload();
+    if (this.#isRunning) this.#reconsider(true);
+  }
+
+  /** Looks no more. What could not be told is told by the next agent. */
+  close(): void {
+    this.#isRunning = false;
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    this.#endEvents();
+    this.#watch.close();
+    this.#store.flush();
+  }
+
+  /** Those that fit, the newest first. */
+  list({ state, service, rule, limit, maySee }: AlertFilter): Alert[] {
+    const all = state === 'resolved' ? this.#store.resolved() : [...this.#board.all()].reverse();
+    const found: Alert[] = [];
+    for (const record of all) {
+      if (service !== undefined && record.service !== service) continue;
+      if (rule !== undefined && record.rule !== rule) continue;
+      if (!maySee(record.service)) continue;
+      if (state !== undefined && state !== 'resolved' && isFiring(record) !== (state === 'firing')) continue;
+      if (found.push(shownAlert(record, this.#suppressions.of(record))) === limit) break;
+    }
+    return found;
+  }
+
+  /** Throws `alert_not_found`, also for one that who asks may not see. */
+  get(id: string, maySee: AlertFilter['maySee']): AlertInFull {
+    const record = this.#board.find(id) ?? this.#store.find(id);
+    if (record !== null && maySee(record.service))
+      return alertInFull(record, this.#suppressions.of(record), maySee);
+    throw new DavitError(
+      'alert_not_found',
+      `there is no alert "${id}"; the last 1,000 are kept that are over`,
+    );
+  }
+
+  /** How many fire on a service; null: on the host and the agent. */
+  firing(service: string | null): number {
+    let count = 0;
+    for (const record of this.#board.all()) if (record.service === service && isFiring(record)) count += 1;
+    return count;
+  }
+
+  /** How many fire, by rule and severity; a rule that finds nothing is there with 0. */
+  firingByRule(): FiringCount[] {
+    const counts = new Map<string, { rule: string; severity: Severity; count: number }>();
+    for (const { name: rule, severity } of this.rules.watched.values())
+      counts.set(rule, { rule, severity, count: 0 });
+    for (const record of this.#board.all()) {
+      const known = counts.get(record.rule);
+      if (known !== undefined && isFiring(record)) known.count += 1;
+    }
+    return [...counts.values()];
+  }
+
+  /** What somebody should know, in sentences. */
+  get warnings(): string[] {
+    return [...this.rules.warnings, ...this.#board.warnings];
+  }
+
+  #rulesChanged(): void {
+    if (!this.#isRunning) return;
+    this.#suppressions.changed();
+    this.#watch.rulesChanged();
+  }
+
+  #fired(record: AlertRecord): Partial<AlertRecord> {
+    const { events } = this.#options;
+    const cause = record.event === null ? null : events.find(record.event);
+    const { id } = events.record({
+      type: 'alert.firing',
+      ...subjectOf(record),
+      cause: record.event,
+      message: `Alert ${record.rule} fires: ${record.summary}`,
+    });
+    const trace_id = cause?.trace_id ?? null;
+    this.#suppressions.changed();
+    this.#groups.add(record, this.#now());
+    this.#gather(record);
+    return { firing_event: id, trace_id };
+  }
+
+  #resolved(record: AlertRecord): void {
+    this.#options.events.record({
+      type: 'alert.resolved',
+      ...subjectOf(record),
+      cause: record.firing_event,
+      message: `Alert ${record.rule} is over: ${record.summary}`,
+    });
+    this.#suppressions.changed();
+    this.#groups.remove(record, this.#now());
+    // What it explained may have to be told now.
+    this.#mayBeOpen ||= record.service !== null;
+  }
+
+  #gather(record: AlertRecord): void {
+    void this.#circumstances.gather(record).then((circumstances) => {
+      if (this.#hasEnded) return;
+      this.#board.update(record.id, { circumstances });
+      this.#groups.complete(record, this.#now());
+      this.#looked();
+    });
+  }
+
+  #reconsider(isAnew = false): void {
+    this.#groups.reconsider(this.#board.all(), this.#now(), isAnew);
+    this.#looked();
+  }
+
+  /** Writes what has changed, and sets the clock for what comes next. */
+  #looked(): void {
+    if (!this.#isRunning) return;
+    this.#store.flush();
+    if (this.#mayBeOpen) this.#groups.reconsider(this.#board.all(), this.#now());
+    this.#mayBeOpen = false;
+    const dues = [
+      this.#board.nextDue(this.rules.watched),
+      this.#watch.nextDue,
+      this.#groups.nextDue,
+      this.silences.nextEnd,
+    ].filter((due) => due !== null);
+    clearTimeout(this.#timer);
+    const wait = Math.min(longestTimer, ...dues.map((due) => Math.max(0, due - this.#now())));
+    this.#timer = setTimeout(() => this.#elapse(), wait).unref();
+  }
+
+  #elapse(): void {
+    const now = this.#now();
+    try {
+      this.silences.expire();
+      this.#watch.elapse(now);
+      this.#groups.flush(now);
+    } catch (error) {
+      this.#options.onProblem(`alerts cannot be looked after: ${errorMessage(error)}`);
+    }
+    this.#looked();
+  }
+}
+
+function subjectOf({ service, instance }: AlertRecord) {
+  return { ...(service !== null && { service }), ...(instance !== null && { instance }) };
+}
