@@ -30,6 +30,7 @@ import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
 import { metricsHandler } from './http/metrics_handler.ts';
 import { MetricsListener } from './http/metrics_listener.ts';
+import { notifierHandlers } from './http/notifier_handlers.ts';
 import type { Principal } from './http/permission.ts';
 import { processHandlers } from './http/process_handlers.ts';
 import { createRequestMeter } from './http/request_meter.ts';
@@ -37,6 +38,7 @@ import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
 import { statsHandler } from './http/stats_handlers.ts';
+import { Traces } from './http/traces.ts';
 import { whyHandler } from './http/why_handler.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
@@ -85,7 +87,8 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     backups: inData('backups'),
     migrations,
   });
-  const events = new EventLog(database, onProblem);
+  const traces = new Traces();
+  const events = new EventLog(database, onProblem, () => traces.current);
   const backups = new Backups({ database, folder: inData('backups'), onProblem });
   events.subscribe(() => backups.noteChange());
   const soonOnDisk = new SoonOnDisk(inData('davit.db'), onProblem);
@@ -164,6 +167,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       batch: batchHandler(operations),
       declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
+      notifiers: notifierHandlers(observation.outbox, events),
       events: eventHandler(events, streams),
       stats: statsHandler(observation.stats, {
         version,
@@ -180,6 +184,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     isEnding: () => isEnding,
     bodyLimit: bytes(config.body_limit),
     artifacts: services.artifacts,
+    traces,
     log,
   });
   const onCertificate = (problem: string | null) => {

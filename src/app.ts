@@ -21,6 +21,7 @@ import type { Handlers } from './http/handlers.ts';
 import type { IdempotentAnswers } from './http/idempotency.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { type Handler, type Permission, type Route, some } from './http/route.ts';
+import type { Traces } from './http/traces.ts';
 import { DavitError } from './lib/errors.ts';
 import { version } from './lib/version.ts';
 
@@ -128,6 +129,12 @@ export function routes(handle: Handlers): Route[] {
     route('get', `${service}/traffic`, 'read', 'serviceTraffic', handle.connections.ofService),
     route('get', `${api}/routers`, some('read'), 'listRouters', handle.connections.routers),
 
+    route('get', `${api}/notifiers`, 'read', 'listNotifiers', handle.notifiers.list),
+    route('post', `${api}/notifiers`, 'deploy', 'createNotifier', handle.notifiers.create),
+    route('put', `${api}/notifiers/{notifier_name}`, 'deploy', 'replaceNotifier', handle.notifiers.replace),
+    route('delete', `${api}/notifiers/{notifier_name}`, 'deploy', 'deleteNotifier', handle.notifiers.remove),
+    route('post', `${api}/notifiers/{notifier_name}/test`, 'operate', 'testNotifier', handle.notifiers.test),
+
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
     route('get', `${api}/stats`, some('read'), 'showStats', handle.stats),
     route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
@@ -165,12 +172,15 @@ interface AppOptions {
   readonly bodyLimit: number;
   /** Where bodies go that are archives. */
   readonly artifacts: Artifacts;
+  /** Knows which trace a call belongs to. */
+  readonly traces: Traces;
   readonly log: Logger;
 }
 
 /** The Express app: what stands before every route, the table of routes, and what answers everything else. */
 export function createApp(options: AppOptions): Express {
-  const { routes, gate, meter, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, log } = options;
+  const { routes, gate, meter, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, traces, log } =
+    options;
   const app = express();
   // Strict: a client whose variable is empty asks for /services/, and must not get the whole collection for it.
   app
@@ -191,7 +201,9 @@ export function createApp(options: AppOptions): Express {
         : []),
       ...(operation.body ? [...(operation.yaml ? yamlBody(bodyLimit) : []), json] : []),
     ];
-    app[verb](expressPath(path), nameOperation(id), ...guards, ...body, dispatch(line, idempotentAnswers));
+    const act = dispatch(line, idempotentAnswers);
+    const traced = permission === 'public' ? act : traces.within(act);
+    app[verb](expressPath(path), nameOperation(id), ...guards, ...body, traced);
   }
   const readable = [...gate.authenticateBrowser, authorize(some('read'))];
   const document = openApiDocument(routes, version);

@@ -420,6 +420,11 @@ export const auditRecord = z
     service: z.string().nullable(),
     http_status: z.int(),
     code: z.string().nullable().describe('The error code, when it was refused or failed.'),
+    trace_id: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('Of the W3C trace that the call named; null: of none.'),
   })
   .meta({ id: 'AuditRecord' });
 export type AuditRecord = z.infer<typeof auditRecord>;

@@ -115,6 +115,7 @@ function describe(response: Response): Omit<AuditRecord, 'http_status'> {
     action: String(locals['operation'] ?? 'unknown'),
     service: serviceIdPattern.test(service) ? service : null,
     code: locals['error_code'] ?? null,
+    trace_id: locals['trace_id'] ?? null,
   };
 }
 

@@ -45,11 +45,12 @@ export class EventLog {
   readonly #traceId: () => string | null;
   readonly #insert;
   readonly #find;
+  readonly #findTrace;
   readonly #unwritten: Event[] = [];
   #writeLater: NodeJS.Immediate | undefined;
   #lastId: number;
 
-  /** @param traceId of the W3C trace in which what happens now comes about; null: of none */
+  /** @param traceId of the W3C trace in which what happens now comes about; null: of none but that of its cause */
   constructor(
     database: DatabaseSync,
     onProblem: (message: string) => void,
@@ -60,6 +61,7 @@ export class EventLog {
     this.#traceId = traceId;
     this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#find = database.prepare('SELECT * FROM events WHERE id = ?');
+    this.#findTrace = database.prepare('SELECT trace_id FROM events WHERE id = ?');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
   }
@@ -76,13 +78,27 @@ export class EventLog {
       instance: fact.instance ?? null,
       actor: fact.actor ?? null,
       cause: fact.cause ?? null,
-      trace_id: this.#traceId(),
+      trace_id: this.#traceId() ?? this.#traceOf(fact.cause ?? null),
       message: fact.message,
     };
     this.#unwritten.push(event);
     this.#writeLater ??= setImmediate(() => this.flush());
     this.#emitter.emit('event', event);
     return event;
+  }
+
+  /** What goes on after the call that led to it was answered, or with another agent, is of the same trace as its cause. */
+  #traceOf(cause: number | null): string | null {
+    if (cause === null) return null;
+    const unwritten = this.#unwritten.find(({ id }) => id === cause);
+    if (unwritten !== undefined) return unwritten.trace_id;
+    try {
+      const row = this.#findTrace.get(cause);
+      return row === undefined ? null : (row['trace_id'] as string | null);
+    } catch {
+      // What cannot be read is told where it is looked for.
+      return null;
+    }
   }
 
   /** When the last event happened; null: there is none. */

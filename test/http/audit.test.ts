@@ -65,6 +65,7 @@ test('every call that changes something is noted: who, from where, what, on whic
     service: 'web',
     http_status: 200,
     code: null,
+    trace_id: null,
   };
   assert.deepEqual(first, expected);
   assert.deepEqual(

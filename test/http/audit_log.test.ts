@@ -42,6 +42,7 @@ const record = (index: number, service = 'web'): AuditRecord => ({
   service,
   http_status: 200,
   code: null,
+  trace_id: null,
 });
 
 const ids = (records: readonly AuditRecord[]) => records.map(({ request_id }) => request_id);
