@@ -10,11 +10,11 @@ const partitionNumber = /^p?\d+$/;
 
 /** /proc/stat: processor time of the host, its processors and its boot. */
 export function parseStat(text: string): Pick<HostUsage, 'booted_at' | 'processors' | 'cpu_seconds'> {
-  const [, ...ticks] = (/^cpu .*$/m.exec(text)?.[0] ?? '').split(/\s+/).map(Number);
+  const [, ...ticks] = (/^cpu .*$/m.exec(text)?.[0] ?? '').split(/\s+/).map(numberOf);
   const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = ticks;
   const seconds = (...parts: number[]) => parts.reduce((sum, each) => sum + each, 0) / ticksPerSecond;
   return {
-    booted_at: Number(/^btime (\d+)$/m.exec(text)?.[1] ?? 0) * 1_000,
+    booted_at: numberOf(/^btime (\d+)$/m.exec(text)?.[1]) * 1_000,
     processors: Math.max(1, text.match(/^cpu\d+ /gm)?.length ?? 0),
     // What guests of virtual machines use is a part of `user` and `nice` already.
     cpu_seconds: {
@@ -32,7 +32,7 @@ export function parseMemory(text: string): Pick<HostUsage, 'memory' | 'swap'> {
   const named = new Map(
     [...text.matchAll(/^([^:\n]+):\s+(\d+)(?: kB)?$/gm)].map(([, name = '', kibibytes]) => [
       name,
-      Number(kibibytes) * 1_024,
+      numberOf(kibibytes) * 1_024,
     ]),
   );
   const of = (name: string) => named.get(name) ?? 0;
@@ -45,7 +45,7 @@ export function parseMemory(text: string): Pick<HostUsage, 'memory' | 'swap'> {
 
 /** /proc/loadavg. */
 export function parseLoad(text: string): HostUsage['load'] {
-  const [one = 0, five = 0, fifteen = 0] = text.split(' ', 3).map((each) => Number(each) || 0);
+  const [one = 0, five = 0, fifteen = 0] = text.split(' ', 3).map(numberOf);
   return [one, five, fifteen];
 }
 
@@ -63,7 +63,7 @@ export function parseNetwork(text: string, isCard: (name: string) => boolean): H
       .split(/\s+/);
     const isLoopback = name === 'lo' || name.startsWith('lo:');
     if (colon === -1 || isLoopback || numbers.length < 16) return [];
-    return [{ name, received: Number(numbers[0]) || 0, sent: Number(numbers[8]) || 0 }];
+    return [{ name, received: numberOf(numbers[0]), sent: numberOf(numbers[8]) }];
   });
   const counted = preferring(lines, ({ name }) => isCard(name));
   return {
@@ -80,7 +80,7 @@ export function parseDisks(text: string, isDisk: (name: string) => boolean): Hos
   const lines = text.split('\n').flatMap((line) => {
     const [, , name = '', , , read, , , , written] = line.trim().split(/\s+/);
     if (written === undefined || standIns.test(name)) return [];
-    return [{ name, read: Number(read) || 0, written: Number(written) || 0 }];
+    return [{ name, read: numberOf(read), written: numberOf(written) }];
   });
   const names = lines.map(({ name }) => name);
   const isPart = (name: string) =>
@@ -99,6 +99,12 @@ export function parseDisks(text: string, isDisk: (name: string) => boolean): Hos
 export function parsePressure(text: string): number | null {
   const percent = /^some avg10=(\d+(?:\.\d+)?) /m.exec(text)?.[1];
   return percent === undefined ? null : Number(percent) / 100;
+}
+
+/** 0 for what is no number. */
+function numberOf(text: string | undefined): number {
+  const number = Number(text);
+  return Number.isFinite(number) ? number : 0;
 }
 
 /** Those that fit, if any do; else all. */

@@ -2,28 +2,23 @@ import { readFileSync } from 'node:fs';
 import { parseStat, ticksPerSecond } from './identity.ts';
 import { SeenProcess } from './process_table.ts';
 
-/**
- * A process with what it uses, as one look at its /proc/<pid>/stat (proc(5)) found it. One small file says both to whom it
- * belongs and what it uses, which is why it is this one.
- */
+/** A process with what it used, as one look at its /proc/<pid>/stat (proc(5)) found it. */
 export class CountedProcess extends SeenProcess {
   /** Processor time of its own, in seconds, in steps of 10 ms. */
   readonly cpu_seconds: number;
   /** That of its children that have ended and of whose end it has taken note, with all that they had from theirs. */
   readonly children_cpu_seconds: number;
   readonly threads: number;
-  readonly resident_pages: number;
 
   /** @param before what an earlier look found of the same pid: its mark is not read again. */
   constructor(pid: number, stat: string, before?: SeenProcess) {
     super(parseStat(pid, stat), 0, before);
-    // From the state on, which is field 3: utime, stime, cutime and cstime are the fields 14 to 17, then 20 and 24.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 22);
+    // From the state on, which is field 3: utime, stime, cutime and cstime are the fields 14 to 17, the threads 20.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 18);
     const [own = 0, ofOwn = 0, children = 0, ofChildren = 0] = fields.slice(11, 15).map(Number);
     this.cpu_seconds = (own + ofOwn) / ticksPerSecond;
     this.children_cpu_seconds = (children + ofChildren) / ticksPerSecond;
     this.threads = Number(fields[17] ?? 0);
-    this.resident_pages = Number(fields[21] ?? 0);
   }
 }
 
@@ -33,5 +28,17 @@ export function readCounted(pid: number, before?: SeenProcess): CountedProcess |
     return new CountedProcess(pid, readFileSync(`/proc/${pid}/stat`, 'utf8'), before);
   } catch {
     return null;
+  }
+}
+
+/**
+ * How many pages of memory a process has resident; 0 when it is gone. Its `stat` has such a number too, which since
+ * Linux 6.2 is wrong by megabytes on a host with many processors; `statm` is put right where the kernel can (6.17).
+ */
+export function readResidentPages(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ', 2)[1]);
+  } catch {
+    return 0;
   }
 }

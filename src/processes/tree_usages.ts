@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { type ControlGroup, findControlGroup } from './control_group.ts';
-import { type CountedProcess, readCounted } from './counted_process.ts';
+import { type CountedProcess, readCounted, readResidentPages } from './counted_process.ts';
 import { CpuAccount } from './cpu_account.ts';
 import { type GroupOwner, relate, treeAmong } from './descendants.ts';
 import { isDead, type ProcessIdentity, readBootId } from './identity.ts';
@@ -110,7 +110,7 @@ export class TreeUsages {
     for (const each of processes) {
       if (turn.isOver) await turn.next();
       if (isDead(each)) continue;
-      pages += each.resident_pages;
+      pages += readResidentPages(each.pid);
       count += 1;
       threads += each.threads;
       open_files += this.#openFiles(each.pid);
