@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { alertRule } from '../contract/alerts.ts';
-import { emailFields, notifierFields, webhookFields, webhookUrl } from '../contract/notifiers.ts';
+import {
+  emailFields,
+  hasItsTemplate,
+  notifierFields,
+  templateMessage,
+  webhookFields,
+  webhookUrl,
+} from '../contract/notifiers.ts';
 import { duration } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { absoluteFile } from './fields.ts';
@@ -22,7 +29,8 @@ const notifier = z.discriminatedUnion('type', [
     .refine(({ url, url_file }) => (url === undefined) !== (url_file === undefined), {
       path: ['url'],
       message: 'a webhook needs either `url` or `url_file`',
-    }),
+    })
+    .refine(hasItsTemplate, { path: ['body'], message: templateMessage }),
   z.strictObject({
     ...notifierFields,
     ...emailFields,

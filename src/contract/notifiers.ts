@@ -3,10 +3,14 @@ import { alertName, severity } from './alerts.ts';
 import { duration, serviceGlob } from './scalars.ts';
 
 const text = (most: number) => z.string().min(1).max(most);
+/** What belongs to the connection, or is said by davit itself. */
+const ownHeaders =
+  /^(host|connection|content-length|transfer-encoding|keep-alive|te|trailer|upgrade|expect|proxy-.*|x-davit-.*)$/i;
 const headerName = z
   .string()
   .max(128)
-  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header');
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header')
+  .refine((name) => !ownHeaders.test(name), 'is a header that davit sets itself');
 const headerValue = z
   .string()
   .max(4_096)
@@ -26,9 +30,7 @@ export const webhookFormats = [
   'alertmanager',
 ] as const;
 
-/** What every notifier has. */
-export const notifierFields = {
-  name: alertName,
+const commonFields = {
   services: z
     .array(serviceGlob)
     .min(1)
@@ -40,6 +42,9 @@ export const notifierFields = {
   timeout: duration.default('10s').describe('How long one try may take.'),
   keep_trying: duration.default('24h').describe('How long what could not be delivered is tried again.'),
 };
+
+/** What every notifier has. */
+export const notifierFields = { name: alertName, ...commonFields };
 
 export const webhookFields = {
   type: z.literal('webhook'),
@@ -86,22 +91,43 @@ const url = z
 
 export { url as webhookUrl };
 
+/** Whether a template is there where one is wanted, and only there. */
+export function hasItsTemplate({
+  format,
+  body,
+}: {
+  readonly format: string;
+  readonly body?: string | undefined;
+}): boolean {
+  return (format === 'template') === (body !== undefined);
+}
+export const templateMessage = 'goes with `format: template`, which needs it';
+
+const webhookByApi = {
+  ...webhookFields,
+  url,
+  secret: text(1_024)
+    .optional()
+    .describe('Signs each body by HMAC-SHA256; of Feishu and DingTalk, what they call the signing secret.'),
+};
+const emailByApi = { ...emailFields, password: text(1_024).optional() };
+const templateIssue = { path: ['body'], message: templateMessage };
+
 /** A notifier as it is sent to the API: its secrets are in it, and are never shown again. No exec: commands come from the host. */
 export const newNotifier = z
   .discriminatedUnion('type', [
-    z.strictObject({
-      ...notifierFields,
-      ...webhookFields,
-      url,
-      secret: text(1_024)
-        .optional()
-        .describe(
-          'Signs each body by HMAC-SHA256; of Feishu and DingTalk, what they call the signing secret.',
-        ),
-    }),
-    z.strictObject({ ...notifierFields, ...emailFields, password: text(1_024).optional() }),
+    z.strictObject({ ...notifierFields, ...webhookByApi }).refine(hasItsTemplate, templateIssue),
+    z.strictObject({ ...notifierFields, ...emailByApi }),
   ])
   .meta({ id: 'NewNotifier' });
+
+/** All of it again: a secret that is not sent again is gone, so that none goes to a target for which it was not meant. */
+export const replaceNotifier = z
+  .discriminatedUnion('type', [
+    z.strictObject({ ...commonFields, ...webhookByApi }).refine(hasItsTemplate, templateIssue),
+    z.strictObject({ ...commonFields, ...emailByApi }),
+  ])
+  .meta({ id: 'ReplaceNotifier' });
 export type NewNotifier = z.output<typeof newNotifier>;
 
 export const shownNotifier = z
@@ -125,12 +151,18 @@ export const shownNotifier = z
   .meta({ id: 'ShownNotifier' });
 export type ShownNotifier = z.infer<typeof shownNotifier>;
 export const notifierList = z.object({ notifiers: z.array(shownNotifier) }).meta({ id: 'NotifierList' });
+export const deletedNotifier = z.object({ deleted: shownNotifier }).meta({ id: 'DeletedNotifier' });
+export type DeletedNotifier = z.infer<typeof deletedNotifier>;
 export const notifierPath = z.strictObject({ notifier_name: alertName });
 export const testedNotifier = z
   .object({
     delivered: z.literal(true),
     notifier: alertName,
     duration_ms: z.number(),
-    answer: z.string().describe('The beginning of what the receiver said.'),
+    outcome: z.string().describe('Such as `status 200`.'),
+    answer: z
+      .string()
+      .describe('The beginning of what the receiver said; empty for keys without the scope admin.'),
   })
   .meta({ id: 'TestedNotifier' });
+export type TestedNotifier = z.infer<typeof testedNotifier>;

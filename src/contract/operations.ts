@@ -6,6 +6,7 @@ import * as declaration from './declaration.ts';
 import * as deployments from './deployments.ts';
 import type { ErrorCode } from './error_codes.ts';
 import { serviceHealth } from './health.ts';
+import * as notifiers from './notifiers.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
 import * as ruleRequests from './rule_requests.ts';
@@ -18,7 +19,7 @@ import { why } from './why.ts';
 /** What one operation of the API takes and gives. */
 export interface Operation {
   readonly summary: string;
-  readonly tag: 'pipeline' | 'services' | 'routing' | 'logs' | 'agent' | 'access';
+  readonly tag: 'pipeline' | 'services' | 'routing' | 'logs' | 'alerts' | 'agent' | 'access';
   readonly path?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
@@ -79,6 +80,15 @@ const failedReplacement = [
 
 const onRule = { tag: 'routing', path: ruleRequests.rulePath } as const;
 const ruleErrors = ['rule_not_found', 'state_conflict', 'storage_unavailable', 'shutting_down'] as const;
+
+const onNotifier = { tag: 'alerts', path: notifiers.notifierPath } as const;
+const notifierErrors = [
+  'notifier_not_found',
+  'target_not_allowed',
+  'state_conflict',
+  'storage_unavailable',
+  'shutting_down',
+] as const;
 
 const operationTable = {
   metrics: {
@@ -375,6 +385,41 @@ const operationTable = {
     yaml: true,
     answer: declaration.applied,
     errors: ['plan_outdated', 'state_conflict', 'apply_failed', 'shutting_down'],
+  },
+
+  listNotifiers: {
+    tag: 'alerts',
+    summary: 'Every notifier, of the configuration and of the API, without its secrets',
+    answer: notifiers.notifierList,
+    errors: [],
+  },
+  createNotifier: {
+    tag: 'alerts',
+    summary: 'Make a notifier, which is told from then on',
+    body: notifiers.newNotifier,
+    answer: notifiers.shownNotifier,
+    success: 201,
+    errors: ['notifier_exists', ...notifierErrors.slice(1)],
+  },
+  replaceNotifier: {
+    ...onNotifier,
+    summary: 'Make another notifier of one of the API',
+    body: notifiers.replaceNotifier,
+    answer: notifiers.shownNotifier,
+    errors: notifierErrors,
+  },
+  deleteNotifier: {
+    ...onNotifier,
+    summary: 'Delete a notifier of the API, with what waits for it',
+    answer: notifiers.deletedNotifier,
+    errors: notifierErrors,
+  },
+  testNotifier: {
+    ...onNotifier,
+    summary: 'Send one notification to a notifier at once, and say what became of it',
+    body: requests.emptyBody,
+    answer: notifiers.testedNotifier,
+    errors: ['notifier_not_found', 'notification_failed', 'state_conflict', 'shutting_down'],
   },
 
   listRules: {

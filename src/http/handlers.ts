@@ -7,6 +7,7 @@ import type { declarationHandlers } from './declaration_handlers.ts';
 import type { deploymentHandlers } from './deployment_handlers.ts';
 import type { instanceHandlers } from './instance_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
+import type { notifierHandlers } from './notifier_handlers.ts';
 import type { processHandlers } from './process_handlers.ts';
 import type { Handler } from './route.ts';
 import type { ruleHandlers } from './rule_handlers.ts';
@@ -31,6 +32,7 @@ export interface Handlers {
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
+  readonly notifiers: ReturnType<typeof notifierHandlers>;
   readonly events: Handler<(typeof contract)['listEvents']>;
   readonly stats: Handler<(typeof contract)['showStats']>;
   readonly metrics: Handler<(typeof contract)['metrics']>;

@@ -68,6 +68,11 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/traffic': { scope: 'read', on: 'some' },
   'get /api/v1/services/{id}/traffic': { scope: 'read', on: 'service' },
   'get /api/v1/routers': { scope: 'read', on: 'some' },
+  'get /api/v1/notifiers': { scope: 'read', on: 'agent' },
+  'post /api/v1/notifiers': { scope: 'deploy', on: 'agent' },
+  'put /api/v1/notifiers/{notifier_name}': { scope: 'deploy', on: 'agent' },
+  'delete /api/v1/notifiers/{notifier_name}': { scope: 'deploy', on: 'agent' },
+  'post /api/v1/notifiers/{notifier_name}/test': { scope: 'operate', on: 'agent' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
   'get /api/v1/stats': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
@@ -117,6 +122,7 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{key_id}', 'nosuchkey')
     .replace('{rule_id}', 'nosuchrule')
     .replace('{connection_id}', 'a-1')
+    .replace('{notifier_name}', 'nosuchnotifier')
     .replace('{name}', 'app')
     .replace('{version}', '1')
     .replace('{instance}', '1')
