@@ -1,13 +1,18 @@
 import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
+import { Alerts } from './alerts/alerts.ts';
 import { NotifierOutbox } from './alerts/outbox.ts';
+import { secretsOf } from './alerts/service_secrets.ts';
 import type { Config } from './config/schema.ts';
 import { LogForwarding } from './forwarding/forwarding.ts';
 import { splitHostPort } from './lib/addresses.ts';
+import { redact } from './lib/redaction.ts';
 import { milliseconds } from './lib/units.ts';
+import { version } from './lib/version.ts';
 import { Exposition } from './metrics/exposition/exposition.ts';
 import { addForwardingMetrics } from './metrics/exposition/forwarding_metrics.ts';
 import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
+import { History } from './metrics/history/history.ts';
 import { Measure } from './metrics/measure.ts';
 import { RemoteWrite } from './metrics/remote_write/remote_write.ts';
 import { Sampler } from './metrics/sampler.ts';
@@ -15,10 +20,12 @@ import { ServiceCounts } from './metrics/service_counts.ts';
 import { StatsView } from './metrics/stats_view.ts';
 import { Ticker } from './metrics/ticker.ts';
 import { ownAccount } from './processes/account.ts';
+import { readEnvironmentFile } from './processes/environment.ts';
 import { runCommand } from './processes/run_command.ts';
 import { standardPath } from './processes/standard_path.ts';
 import type { ServicePlane } from './service_plane.ts';
 import type { EventLog } from './services/event_log.ts';
+import type { Registry } from './services/registry.ts';
 
 interface ObservationPlaneOptions {
   readonly database: DatabaseSync;
@@ -53,6 +60,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     probes,
     tick: () => ticker.latest,
     warnings,
+    onProblem,
   });
   const measure = new Measure({
     registry: services.registry,
@@ -62,6 +70,12 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     requestErrors: () => exposition.operations.errors,
     onProblem,
   });
+  const history = new History({
+    file: inData('metrics.db'),
+    settings: () => settings().metrics,
+    onProblem,
+  });
+  measure.onMeasured((measurements) => history.record(measurements));
   ticker.onTick((tick) => measure.take(tick));
   const stats = new StatsView({
     registry: services.registry,
@@ -70,7 +84,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     ticker,
     measure,
     interval,
-    alertsFiring: () => 0,
+    alertsFiring: (service) => alerts.firing(service),
   });
   const outbox = new NotifierOutbox({
     database,
@@ -82,9 +96,28 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
       ),
     ownPorts: () => ownPorts(settings(), url()),
     url,
-    onFailing: () => {},
+    onFailing: (notifier, message) => alerts.deliveryFailing(`notifier ${notifier}`, message),
     onProblem,
   });
+  const alerts = new Alerts({
+    database,
+    registry: services.registry,
+    events,
+    deployments: services.deployments,
+    why: services.why,
+    settings: () => settings().alerts,
+    certificates: () => certificateFiles(settings()),
+    routers: () => {
+      const { configured, routers } = services.traffic.list();
+      return { configured, connected: routers.length };
+    },
+    outbox,
+    redact: (service, lines) => redact(lines, secretsOfService(services.registry, service)),
+    agent: () => ({ hostname: hostname(), version, url: url() }),
+    onProblem,
+  });
+  measure.onMeasured((measured) => alerts.observe(measured));
+  services.logs.onShortened((service, why) => alerts.noteLogShortage(service, why));
   const remoteWrite = new RemoteWrite({
     exposition,
     folder: inData('remote_write'),
@@ -107,31 +140,43 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
 
   return {
     counts,
+    alerts,
     outbox,
     ticker,
     measure,
+    history,
     stats,
     exposition,
 
     /** What somebody should know, in sentences. */
     get warnings(): string[] {
-      return [...forwarding.warnings, ...outbox.warnings, ...remoteWrite.warnings];
+      return [
+        ...history.warnings,
+        ...forwarding.warnings,
+        ...alerts.warnings,
+        ...outbox.warnings,
+        ...remoteWrite.warnings,
+      ];
     },
 
     /** Begins to measure and to tell. To be called when what runs has been taken up. */
     begin(): void {
       sampler.begin();
+      history.reload();
       remoteWrite.begin();
       ticker.begin();
       outbox.begin();
+      alerts.begin();
       forwarding.begin();
     },
 
     /** The settings may be others. */
     reload(): void {
       ticker.reload();
+      history.reload();
       remoteWrite.reload();
       outbox.reload();
+      alerts.reload();
       forwarding.reload();
     },
 
@@ -139,9 +184,11 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     async close(): Promise<void> {
       await ticker.close();
       await remoteWrite.close();
+      alerts.close();
       await outbox.close();
       await forwarding.close();
       sampler.close();
+      history.close();
     },
   };
 }
@@ -152,4 +199,16 @@ export type ObservationPlane = ReturnType<typeof createObservationPlane>;
 function ownPorts({ listen, metrics }: Config, url: string): number[] {
   const own = [listen, metrics.listener?.address ?? ''].map((each) => splitHostPort(each).port);
   return [...own, Number(URL.parse(url)?.port)].filter((port) => port > 0);
+}
+
+/** The certificates of the API and of the router. */
+function certificateFiles({ tls, router }: Config): string[] {
+  const own = tls === null ? [] : [tls.cert_file];
+  return [...own, ...(router?.certificates ?? []).map(({ cert_file }) => cert_file)];
+}
+
+/** What must not be told of a service; null: of none. */
+function secretsOfService(registry: Registry, service: string | null): string[] {
+  const isThere = service !== null && registry.find(service) !== null;
+  return isThere ? secretsOf(registry.spec(service), readEnvironmentFile) : [];
 }
