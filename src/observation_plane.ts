@@ -123,7 +123,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     folder: inData('remote_write'),
     host: hostname(),
     receivers: () => settings().metrics.remote_write,
-    onFailing: () => {},
+    onFailing: (receiver, message) => alerts.deliveryFailing(`remote write ${receiver}`, message),
     onProblem,
   });
   ticker.onTick(({ at }) => remoteWrite.observe(at));
@@ -133,7 +133,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     feed: services.logs.feed,
     settings: () => settings().log_forwarding,
     exists: (service) => services.registry.find(service) !== null,
-    onFailing: () => {},
+    onFailing: (target, message) => alerts.deliveryFailing(`log forwarding ${target}`, message),
     onProblem,
   });
   addForwardingMetrics(exposition.metrics, () => forwarding.counts());

@@ -1,12 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { Counter, Registry } from 'prom-client';
+import { Counter, type MetricObject, Registry } from 'prom-client';
 import { eventTypes } from '../../contract/answers.ts';
+import { errorMessage } from '../../lib/errors.ts';
 import type { EventLog } from '../../services/event_log.ts';
 import type { RouterTraffic } from '../../traffic/traffic.ts';
 import type { Tick } from '../tick.ts';
 import { addAgentMetrics } from './agent_metrics.ts';
+import { ComputedMetric } from './computed_metric.ts';
 import { DeploymentTimes } from './deployment_times.ts';
 import { addHostMetrics } from './host_metrics.ts';
 import { addInstanceMetrics } from './instance_metrics.ts';
@@ -32,6 +34,7 @@ export interface ExpositionOptions {
   readonly warnings: () => number;
   /** When the agent was started, in milliseconds since the epoch. */
   readonly started_at?: number;
+  readonly onProblem: (message: string) => void;
 }
 
 /** All metrics as Prometheus reads them (text format 0.0.4). */
@@ -62,10 +65,13 @@ export class Exposition {
   #page: Promise<Page> | null = null;
   #madeAt = 0;
   #took: number | null = null;
+  readonly #onProblem: (message: string) => void;
+  readonly #failing = new Set<string>();
 
   constructor(options: ExpositionOptions) {
     const { registry, events, traffic, tick, warnings, started_at = Date.now() } = options;
     const { metrics } = this;
+    this.#onProblem = options.onProblem;
     const { facts, routerCounts: routers } = traffic;
     const views = new Views({ registry, facts, tick });
     addAgentMetrics(metrics, { tick, warnings, started_at });
@@ -96,12 +102,29 @@ export class Exposition {
     return this.#page;
   }
 
+  /** null: its values cannot be had, which keeps nobody from all the others. */
+  async #textOf(metric: MetricObject | ComputedMetric): Promise<string | null> {
+    const { name } = metric;
+    try {
+      const text =
+        metric instanceof ComputedMetric ? metric.text() : await this.registry.getSingleMetricAsString(name);
+      this.#failing.delete(name);
+      return text;
+    } catch (error) {
+      if (!this.#failing.has(name))
+        this.#onProblem(`the metric ${name} cannot be shown: ${errorMessage(error)}`);
+      this.#failing.add(name);
+      return null;
+    }
+  }
+
   async #write(): Promise<Page> {
     const began = performance.now();
     let slice = began;
     const parts: string[] = [];
     for (const metric of this.registry.getMetricsAsArray()) {
-      parts.push(await this.registry.getSingleMetricAsString(metric.name), '\n');
+      const text = await this.#textOf(metric);
+      if (text !== null) parts.push(text, '\n');
       if (performance.now() - slice < longestSlice) continue;
       await nextTurn();
       slice = performance.now();

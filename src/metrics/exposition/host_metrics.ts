@@ -51,5 +51,8 @@ export function addHostMetrics(metrics: MetricSet, tick: () => Tick | null): voi
 }
 
 function labelled(label: string, values: Readonly<Record<string, number>> | null | undefined): Sample[] {
-  return Object.entries(values ?? {}).map(([name, value]) => ({ labels: { [label]: name }, value }));
+  return Object.entries(values ?? {}).map(([name, value]) => ({
+    labels: { [label]: name },
+    value,
+  }));
 }

@@ -2,13 +2,12 @@ import type { Registry } from 'prom-client';
 import {
   ComputedMetric,
   type DistributionSample,
-  distributionSamples,
-  plainSamples,
+  distributionLines,
   type Sample,
 } from './computed_metric.ts';
 import type { Bounds } from './distribution.ts';
 
-/** Adds metrics to a registry whose values are read when it is scraped. */
+/** Adds metrics to a registry whose values are read when it is scraped. Their texts hold no line ends and no backslashes. */
 export class MetricSet {
   readonly #registry: Registry;
 
@@ -17,16 +16,17 @@ export class MetricSet {
   }
 
   gauge(name: string, help: string, read: () => readonly Sample[]): void {
-    this.#add(new ComputedMetric(name, help, 'gauge', () => plainSamples(read())));
+    this.#add(new ComputedMetric({ name, help, type: 'gauge' }, read));
   }
 
   /** @param name ends in `_total`; its values may fall only where what they count begins anew */
   counter(name: string, help: string, read: () => readonly Sample[]): void {
-    this.#add(new ComputedMetric(name, help, 'counter', () => plainSamples(read())));
+    this.#add(new ComputedMetric({ name, help, type: 'counter' }, read));
   }
 
   histogram(name: string, help: string, bounds: Bounds, read: () => readonly DistributionSample[]): void {
-    this.#add(new ComputedMetric(name, help, 'histogram', () => distributionSamples(name, read(), bounds)));
+    const lines = () => distributionLines(read(), bounds);
+    this.#add(new ComputedMetric({ name, help, type: 'histogram' }, lines));
   }
 
   #add(metric: ComputedMetric): void {

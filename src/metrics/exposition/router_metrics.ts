@@ -47,7 +47,10 @@ const ofService: readonly (readonly ['gauge' | 'counter', string, string, keyof 
 export function addRouterMetrics(metrics: MetricSet, { views, facts, routers }: RouterSources): void {
   for (const [type, name, help, field] of ofRouter)
     metrics[type](`davit_router_${name}`, help, () =>
-      shownRouters(routers.all()).map(([router, count]) => ({ labels: { router }, value: count[field] })),
+      shownRouters(routers.all()).map(([router, count]) => ({
+        labels: { router },
+        value: count[field],
+      })),
     );
   const routed = () => views.present.services.filter((view): view is Routed => view.traffic !== null);
   for (const [type, name, help, field] of ofService)

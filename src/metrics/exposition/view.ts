@@ -5,11 +5,11 @@ import type { Registry } from '../../services/registry.ts';
 import { runningInstances, type Service, stateOf } from '../../services/service.ts';
 import type { TrafficFacts } from '../../traffic/facts.ts';
 import type { InstanceUsage, Tick } from '../tick.ts';
-import type { Labels } from './computed_metric.ts';
+import { LabelSet } from './label_set.ts';
 
 /** An instance, and what it uses. */
 export interface InstanceView {
-  readonly subject: Labels;
+  readonly subject: LabelSet;
   readonly key: InstanceKey;
   readonly instance: Instance;
   /** null: it does not run, or has not been looked at yet. */
@@ -25,7 +25,7 @@ export interface InstanceKey {
 /** A service, and what goes through it. */
 export interface ServiceView {
   readonly id: string;
-  readonly subject: Labels;
+  readonly subject: LabelSet;
   readonly service: Service;
   readonly state: ServiceState;
   readonly instances: { readonly wanted: number; readonly running: number; readonly ready: number };
@@ -79,7 +79,7 @@ function makeView({ registry, facts, tick }: ViewSources): View {
     const passed = traffic.get(id);
     return {
       id,
-      subject: { service: id },
+      subject: new LabelSet({ service: id }),
       service,
       state: stateOf(service, registry.spec(id)),
       instances: {
@@ -96,7 +96,7 @@ function makeView({ registry, facts, tick }: ViewSources): View {
       const { number, process } = instance;
       const key = { service: id, instance: number };
       // A label `instance` would collide with the one by which Prometheus tells hosts apart.
-      const subject = { service: id, service_instance: number };
+      const subject = new LabelSet({ service: id, service_instance: number });
       const usage = process === null ? undefined : usages.get(process.instance_id);
       return { subject, key, instance, usage: usage ?? null };
     }),
