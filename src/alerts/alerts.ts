@@ -75,6 +75,8 @@ export class Alerts {
   #endEvents = () => {};
   #isRunning = false;
   #hasEnded = false;
+  /** How many fire, by service; made when it is asked for after a change. */
+  #firing: ReadonlyMap<string | null, number> | null = null;
   /** Whether alerts may have to be told that another one explained. */
   #mayBeOpen = false;
 
@@ -220,9 +222,8 @@ export class Alerts {
 
   /** How many fire on a service; null: on the host and the agent. */
   firing(service: string | null): number {
-    let count = 0;
-    for (const record of this.#board.all()) if (record.service === service && isFiring(record)) count += 1;
-    return count;
+    this.#firing ??= this.#countFiring();
+    return this.#firing.get(service) ?? 0;
   }
 
   /** How many fire, by rule and severity; a rule that finds nothing is there with 0. */
@@ -242,6 +243,13 @@ export class Alerts {
     return [...this.rules.warnings, ...this.#board.warnings];
   }
 
+  #countFiring(): ReadonlyMap<string | null, number> {
+    const counts = new Map<string | null, number>();
+    for (const record of this.#board.all())
+      if (isFiring(record)) counts.set(record.service, (counts.get(record.service) ?? 0) + 1);
+    return counts;
+  }
+
   #rulesChanged(): void {
     if (!this.#isRunning) return;
     this.#suppressions.changed();
@@ -258,7 +266,7 @@ export class Alerts {
       message: `Alert ${record.rule} fires: ${record.summary}`,
     });
     const trace_id = cause?.trace_id ?? null;
-    this.#suppressions.changed();
+    this.#changed();
     this.#groups.add(record, this.#now());
     this.#gather(record);
     return { firing_event: id, trace_id };
@@ -271,10 +279,15 @@ export class Alerts {
       cause: record.firing_event,
       message: `Alert ${record.rule} is over: ${record.summary}`,
     });
-    this.#suppressions.changed();
+    this.#changed();
     this.#groups.remove(record, this.#now());
     // What it explained may have to be told now.
     this.#mayBeOpen ||= record.service !== null;
+  }
+
+  #changed(): void {
+    this.#suppressions.changed();
+    this.#firing = null;
   }
 
   #gather(record: AlertRecord): void {

@@ -13,6 +13,8 @@ export interface KeeperOptions {
   readonly retentionOf: (service: string) => Retention | null;
   /** How many bytes all services together may keep. */
   readonly maxBytes: () => number;
+  /** Told when output of a service goes to make room, and why: as the rest of a sentence. */
+  readonly onShortened: (service: string, why: string) => void;
   readonly onProblem: (service: string, message: string) => void;
   /** How long a run must not have been written to before it is compressed, in milliseconds. */
   readonly quietTime: number;
@@ -86,7 +88,12 @@ export class Keeper {
     const retention = retentionOf(service);
     if (retention === null) return;
     const now = Date.now();
-    await this.#act(service, chooseOfService(catalog.of(service), retention, now));
+    const steps = chooseOfService(catalog.of(service), retention, now);
+    // What is too old or of too many releases goes at its time.
+    const inTime = chooseOfService(catalog.of(service), { ...retention, max_bytes: Infinity }, now);
+    if (steps.length > inTime.length)
+      this.#options.onShortened(service, `it may keep ${retention.max_bytes} bytes`);
+    await this.#act(service, steps);
     if (retention.max_age_ms !== null) await this.#age(service, retention.max_age_ms, now);
   }
 
@@ -105,8 +112,11 @@ export class Keeper {
     const services = new Map<Run, string>();
     for (const service of catalog.services())
       for (const run of catalog.of(service)) services.set(run, service);
-    for (const step of chooseOfHost([...services.keys()], maxBytes()))
-      await this.#act(services.get(step.run) ?? '', [step]);
+    for (const step of chooseOfHost([...services.keys()], maxBytes())) {
+      const service = services.get(step.run) ?? '';
+      this.#options.onShortened(service, `all services together may keep ${maxBytes()} bytes`);
+      await this.#act(service, [step]);
+    }
   }
 
   async #act(service: string, steps: readonly Step<Run>[]): Promise<void> {

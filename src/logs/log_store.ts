@@ -63,6 +63,7 @@ export class LogStore {
   readonly #captures: Captures;
   readonly #keeper: Keeper;
   readonly #followed = new FollowedLines();
+  #onShortened: (service: string, why: string) => void = () => {};
   readonly #written = new WrittenCounts();
   readonly #toldAt = new Map<string, number>();
   #followers = 0;
@@ -77,6 +78,7 @@ export class LogStore {
       retentionOf,
       maxBytes,
       quietTime,
+      onShortened: (service, why) => this.#onShortened(service, why),
       onProblem: (service, message) => this.#tell(service, message),
     });
     this.#captures = new Captures((service) => this.#keeper.noteGrowth(service));
@@ -113,6 +115,11 @@ export class LogStore {
   /** From now on what is kept is held within its bounds. To be called when every run that lives has been adopted. */
   keepWithinBounds(): void {
     this.#keeper.start();
+  }
+
+  /** Has a listener told from now on when output of a service goes to make room, and why: as the rest of a sentence. */
+  onShortened(listener: (service: string, why: string) => void): void {
+    this.#onShortened = listener;
   }
 
   /** Holds what is kept within its bounds once, now, and compresses what can be. */
