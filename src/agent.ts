@@ -21,6 +21,7 @@ import { deploymentHandlers } from './http/deployment_handlers.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
 import { healthHandler } from './http/health_handlers.ts';
+import { historyHandlers } from './http/history_handlers.ts';
 import { IdempotentAnswers } from './http/idempotency.ts';
 import { instanceHandlers } from './http/instance_handlers.ts';
 import { JwtVerifier } from './http/jwt.ts';
@@ -174,6 +175,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
         hostname: hostname(),
         started_at: facts.started_at.toISOString(),
       }),
+      history: historyHandlers(observation.history, registry),
       metrics: metricsHandler(observation.exposition),
       audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
     }),

@@ -137,6 +137,8 @@ export function routes(handle: Handlers): Route[] {
 
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
     route('get', `${api}/stats`, some('read'), 'showStats', handle.stats),
+    route('get', `${api}/metrics/query`, some('read'), 'queryMetrics', handle.history.query),
+    route('get', `${api}/metrics/series`, some('read'), 'listSeries', handle.history.catalogue),
     route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
     route('put', `${api}/agent/log_level`, 'admin', 'setLogLevel', agent.setLogLevel),
     route('get', `${api}/orphans`, 'admin', 'listOrphans', handle.processes.orphans),

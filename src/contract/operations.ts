@@ -536,6 +536,19 @@ const operationTable = {
     answer: stats.stats,
     errors: [],
   },
+  queryMetrics: {
+    tag: 'agent',
+    summary: 'What series were over a time, in steps',
+    query: stats.metricsQuery,
+    answer: stats.metricsAnswer,
+    errors: ['service_not_found', 'not_supported', 'storage_unavailable'],
+  },
+  listSeries: {
+    tag: 'agent',
+    summary: 'The series of which a history is kept',
+    answer: stats.seriesCatalogue,
+    errors: [],
+  },
   listOrphans: {
     tag: 'agent',
     summary: 'What runs of instances that no service has any more',

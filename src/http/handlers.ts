@@ -5,6 +5,7 @@ import type { configHandlers } from './config_handlers.ts';
 import type { connectionHandlers } from './connection_handlers.ts';
 import type { declarationHandlers } from './declaration_handlers.ts';
 import type { deploymentHandlers } from './deployment_handlers.ts';
+import type { historyHandlers } from './history_handlers.ts';
 import type { instanceHandlers } from './instance_handlers.ts';
 import type { keyHandlers } from './key_handlers.ts';
 import type { notifierHandlers } from './notifier_handlers.ts';
@@ -35,6 +36,7 @@ export interface Handlers {
   readonly notifiers: ReturnType<typeof notifierHandlers>;
   readonly events: Handler<(typeof contract)['listEvents']>;
   readonly stats: Handler<(typeof contract)['showStats']>;
+  readonly history: ReturnType<typeof historyHandlers>;
   readonly metrics: Handler<(typeof contract)['metrics']>;
   readonly audit: Handler<(typeof contract)['listAudit']>;
 }

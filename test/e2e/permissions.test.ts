@@ -74,6 +74,8 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'delete /api/v1/notifiers/{notifier_name}': { scope: 'deploy', on: 'agent' },
   'post /api/v1/notifiers/{notifier_name}/test': { scope: 'operate', on: 'agent' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
+  'get /api/v1/metrics/query': { scope: 'read', on: 'some' },
+  'get /api/v1/metrics/series': { scope: 'read', on: 'some' },
   'get /api/v1/stats': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
   'put /api/v1/agent/log_level': { scope: 'admin', on: 'agent' },

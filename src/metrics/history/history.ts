@@ -52,6 +52,11 @@ export class History {
     return this.#file?.keys ?? [];
   }
 
+  /** Whether anything is known of a series. */
+  has(key: SeriesKey): boolean {
+    return this.#file?.has(key) ?? false;
+  }
+
   /** Resolves when what was to be made of earlier measurements is written. */
   get idle(): Promise<void> {
     return this.#file?.idle ?? Promise.resolve();

@@ -86,6 +86,10 @@ export class HistoryFile {
     return [...this.#numbers.keys];
   }
 
+  has(key: SeriesKey): boolean {
+    return this.#numbers.find(key) !== null;
+  }
+
   /** Resolves when what was to be made of earlier ticks is written. */
   get idle(): Promise<void> {
     return this.#slices.idle;
