@@ -151,6 +151,7 @@ export const shownNotifier = z
   .meta({ id: 'ShownNotifier' });
 export type ShownNotifier = z.infer<typeof shownNotifier>;
 export const notifierList = z.object({ notifiers: z.array(shownNotifier) }).meta({ id: 'NotifierList' });
+export type NotifierList = z.infer<typeof notifierList>;
 export const deletedNotifier = z.object({ deleted: shownNotifier }).meta({ id: 'DeletedNotifier' });
 export type DeletedNotifier = z.infer<typeof deletedNotifier>;
 export const notifierPath = z.strictObject({ notifier_name: alertName });
