@@ -9,6 +9,7 @@ import { ConfigReload, waitingText } from './config/reload.ts';
 import type { Config } from './config/schema.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
+import { alertHandlers } from './http/alert_handlers.ts';
 import { ApiKeys } from './http/api_keys.ts';
 import { artifactHandlers } from './http/artifact_handlers.ts';
 import { createRequestAudit } from './http/audit.ts';
@@ -38,6 +39,7 @@ import { createRequestMeter } from './http/request_meter.ts';
 import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
+import { silenceHandlers } from './http/silence_handlers.ts';
 import { statsHandler } from './http/stats_handlers.ts';
 import { Traces } from './http/traces.ts';
 import { whyHandler } from './http/why_handler.ts';
@@ -168,6 +170,8 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       batch: batchHandler(operations),
       declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
+      alerts: alertHandlers(observation.alerts, events),
+      silences: silenceHandlers(observation.alerts.silences),
       notifiers: notifierHandlers(observation.outbox, events),
       events: eventHandler(events, streams),
       stats: statsHandler(observation.stats, {

@@ -29,6 +29,11 @@ export const errorStatus = {
   orphan_not_found: 404,
   instance_not_found: 404,
   rule_not_found: 404,
+  /** The agent keeps no such alert any more, or never had one. */
+  alert_not_found: 404,
+  alert_rule_not_found: 404,
+  /** It may have ended. */
+  silence_not_found: 404,
   notifier_not_found: 404,
   /** The connection has been closed, or its router does not answer. */
   connection_not_found: 404,
@@ -38,6 +43,7 @@ export const errorStatus = {
   method_not_allowed: 405,
   service_exists: 409,
   rule_exists: 409,
+  alert_rule_exists: 409,
   notifier_exists: 409,
   /** What is asked for is not the plan that was given: the file or the services have changed since. */
   plan_outdated: 409,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import * as alerts from './alerts.ts';
 import * as answers from './answers.ts';
 import * as artifacts from './artifacts.ts';
 import * as configs from './configs.ts';
@@ -80,6 +81,14 @@ const failedReplacement = [
 
 const onRule = { tag: 'routing', path: ruleRequests.rulePath } as const;
 const ruleErrors = ['rule_not_found', 'state_conflict', 'storage_unavailable', 'shutting_down'] as const;
+
+const onAlertRule = { tag: 'alerts', path: alerts.alertRulePath } as const;
+const alertRuleErrors = [
+  'alert_rule_not_found',
+  'state_conflict',
+  'storage_unavailable',
+  'shutting_down',
+] as const;
 
 const onNotifier = { tag: 'alerts', path: notifiers.notifierPath } as const;
 const notifierErrors = [
@@ -385,6 +394,75 @@ const operationTable = {
     yaml: true,
     answer: declaration.applied,
     errors: ['plan_outdated', 'state_conflict', 'apply_failed', 'shutting_down'],
+  },
+
+  listAlerts: {
+    tag: 'alerts',
+    summary: 'What is pending and fires, or what is over',
+    query: alerts.alertsQuery,
+    answer: alerts.alertList,
+    errors: [],
+  },
+  showAlert: {
+    tag: 'alerts',
+    path: alerts.alertPath,
+    summary: 'One alert with what led to it and the last lines of its service',
+    answer: alerts.alertInFull,
+    errors: ['alert_not_found'],
+  },
+  listAlertRules: {
+    tag: 'alerts',
+    summary: 'Every alert rule: ready-made ones, those of the configuration and those of the API',
+    answer: alerts.alertRuleList,
+    errors: [],
+  },
+  createAlertRule: {
+    tag: 'alerts',
+    summary: 'Make an alert rule, which holds from then on',
+    body: alerts.alertRule,
+    answer: alerts.shownAlertRule,
+    success: 201,
+    errors: ['alert_rule_exists', ...alertRuleErrors.slice(1)],
+  },
+  showAlertRule: {
+    ...onAlertRule,
+    summary: 'One alert rule',
+    answer: alerts.shownAlertRule,
+    errors: ['alert_rule_not_found'],
+  },
+  replaceAlertRule: {
+    ...onAlertRule,
+    summary: 'Make another rule of one of the API',
+    body: alerts.replaceAlertRule,
+    answer: alerts.shownAlertRule,
+    errors: alertRuleErrors,
+  },
+  deleteAlertRule: {
+    ...onAlertRule,
+    summary: 'Delete a rule of the API; what it found is over then',
+    answer: alerts.deletedAlertRule,
+    errors: alertRuleErrors,
+  },
+  listSilences: {
+    tag: 'alerts',
+    summary: 'Every silence that has not ended',
+    answer: alerts.silenceList,
+    errors: [],
+  },
+  createSilence: {
+    tag: 'alerts',
+    summary: 'Have nobody told of alerts that fit, until it ends',
+    body: alerts.newSilence,
+    answer: alerts.silence,
+    success: 201,
+    errors: ['state_conflict', 'storage_unavailable', 'shutting_down'],
+  },
+  endSilence: {
+    tag: 'alerts',
+    path: alerts.silencePath,
+    summary: 'End a silence; what still fires is told then',
+    answer: alerts.silence,
+    errors: ['silence_not_found', 'storage_unavailable', 'shutting_down'],
   },
 
   listNotifiers: {

@@ -1,5 +1,6 @@
 import type { operations as contract } from '../contract/operations.ts';
 import type { agentHandlers } from './agent_handlers.ts';
+import type { alertHandlers } from './alert_handlers.ts';
 import type { artifactHandlers } from './artifact_handlers.ts';
 import type { configHandlers } from './config_handlers.ts';
 import type { connectionHandlers } from './connection_handlers.ts';
@@ -14,6 +15,7 @@ import type { Handler } from './route.ts';
 import type { ruleHandlers } from './rule_handlers.ts';
 import type { runHandlers } from './run_handlers.ts';
 import type { serviceHandlers } from './service_handlers.ts';
+import type { silenceHandlers } from './silence_handlers.ts';
 
 /** Everything that the table of routes calls. */
 export interface Handlers {
@@ -33,6 +35,8 @@ export interface Handlers {
   readonly keys: ReturnType<typeof keyHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
+  readonly alerts: ReturnType<typeof alertHandlers>;
+  readonly silences: ReturnType<typeof silenceHandlers>;
   readonly notifiers: ReturnType<typeof notifierHandlers>;
   readonly events: Handler<(typeof contract)['listEvents']>;
   readonly stats: Handler<(typeof contract)['showStats']>;

@@ -68,6 +68,16 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'get /api/v1/traffic': { scope: 'read', on: 'some' },
   'get /api/v1/services/{id}/traffic': { scope: 'read', on: 'service' },
   'get /api/v1/routers': { scope: 'read', on: 'some' },
+  'get /api/v1/alerts': { scope: 'read', on: 'some' },
+  'get /api/v1/alerts/{alert_id}': { scope: 'read', on: 'some' },
+  'get /api/v1/alert_rules': { scope: 'read', on: 'some' },
+  'post /api/v1/alert_rules': { scope: 'deploy', on: 'some' },
+  'get /api/v1/alert_rules/{rule_name}': { scope: 'read', on: 'some' },
+  'put /api/v1/alert_rules/{rule_name}': { scope: 'deploy', on: 'some' },
+  'delete /api/v1/alert_rules/{rule_name}': { scope: 'deploy', on: 'some' },
+  'get /api/v1/silences': { scope: 'read', on: 'some' },
+  'post /api/v1/silences': { scope: 'operate', on: 'some' },
+  'delete /api/v1/silences/{silence_id}': { scope: 'operate', on: 'some' },
   'get /api/v1/notifiers': { scope: 'read', on: 'agent' },
   'post /api/v1/notifiers': { scope: 'deploy', on: 'agent' },
   'put /api/v1/notifiers/{notifier_name}': { scope: 'deploy', on: 'agent' },
@@ -124,6 +134,9 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{key_id}', 'nosuchkey')
     .replace('{rule_id}', 'nosuchrule')
     .replace('{connection_id}', 'a-1')
+    .replace('{alert_id}', 'nosuchalert')
+    .replace('{rule_name}', 'nosuchrule')
+    .replace('{silence_id}', 'nosuchsilence')
     .replace('{notifier_name}', 'nosuchnotifier')
     .replace('{name}', 'app')
     .replace('{version}', '1')
