@@ -37,6 +37,9 @@ const followedAtOnce = 200;
 /** How many may be added before the oldest are removed. */
 const pruneInterval = 1_000;
 
+/** Events of something that goes on: what has one of them as its cause belongs to it. */
+const beginnings = /^deployment\.|^service\.(?:starting|draining|stopping)$/;
+
 /** Every change of state, kept in SQLite, and told to those who listen in the order in which it happened. */
 export class EventLog {
   readonly #emitter = new EventEmitter({ captureRejections: false }).setMaxListeners(0);
@@ -61,7 +64,7 @@ export class EventLog {
     this.#traceId = traceId;
     this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#find = database.prepare('SELECT * FROM events WHERE id = ?');
-    this.#findTrace = database.prepare('SELECT trace_id FROM events WHERE id = ?');
+    this.#findTrace = database.prepare('SELECT type, trace_id FROM events WHERE id = ?');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
   }
@@ -87,14 +90,16 @@ export class EventLog {
     return event;
   }
 
-  /** What goes on after the call that led to it was answered, or with another agent, is of the same trace as its cause. */
+  /**
+   * What a call has begun ends in its trace, also after it was answered and with another agent. What becomes later of an
+   * instance that was started has that as its cause, and is of no trace.
+   */
   #traceOf(cause: number | null): string | null {
     if (cause === null) return null;
-    const unwritten = this.#unwritten.find(({ id }) => id === cause);
-    if (unwritten !== undefined) return unwritten.trace_id;
     try {
-      const row = this.#findTrace.get(cause);
-      return row === undefined ? null : (row['trace_id'] as string | null);
+      const event = this.#unwritten.find(({ id }) => id === cause) ?? this.#findTrace.get(cause);
+      const isBeginning = beginnings.test(String(event?.type));
+      return isBeginning ? ((event?.trace_id ?? null) as string | null) : null;
     } catch {
       // What cannot be read is told where it is looked for.
       return null;

@@ -204,3 +204,15 @@ test('a full disk takes half a line, and the rest of it later', {
     assert.ok(existsSync(disk));
   }
 });
+
+test('a record of before there were traces is read, as of none', async () => {
+  const { trace_id, ...older } = record(1);
+  writeFileSync(file, `${JSON.stringify(older)}\n`);
+  const log = open();
+  log.append({ ...record(2), trace_id: '4bf92f3577b34da6a3ce929d0e0e4736' });
+  assert.deepEqual(
+    (await log.list({ limit: 10 })).map((each) => each.trace_id),
+    [trace_id, '4bf92f3577b34da6a3ce929d0e0e4736'],
+  );
+  await log.close();
+});
