@@ -44,13 +44,23 @@ export class AgentClient {
   readonly target: Target;
   readonly #timeout: number | null;
   readonly #signal: AbortSignal;
+  readonly #traceparent: string | null;
   readonly #connections: http.Agent | https.Agent;
 
-  /** @param timeout milliseconds that each answer may take; null: the defaults */
-  constructor(target: Target, timeout: number | null, signal: AbortSignal) {
+  /**
+   * @param timeout milliseconds that each answer may take; null: the defaults
+   * @param traceparent of the W3C trace to which its calls belong; null: to none
+   */
+  constructor(
+    target: Target,
+    timeout: number | null,
+    signal: AbortSignal,
+    traceparent: string | null = null,
+  ) {
     this.target = target;
     this.#timeout = timeout;
     this.#signal = signal;
+    this.#traceparent = traceparent;
     const options = { keepAlive: true, ...(target.url.protocol === 'https:' && target.tls) };
     this.#connections = target.url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
   }
@@ -60,9 +70,9 @@ export class AgentClient {
   }
 
   /** Sent again when the agent hangs up: it carries a key by which the agent knows it and acts once. */
-  post<Answer>(path: string, body: unknown = {}): Promise<Answer> {
+  post<Answer>(path: string, body: unknown = {}, query: Query = {}): Promise<Answer> {
     const headers = { 'idempotency-key': randomUUID() };
-    return this.#ask({ method: 'POST', path, body, headers }, this.#timeout ?? changeTimeout);
+    return this.#ask({ method: 'POST', path, query, body, headers }, this.#timeout ?? changeTimeout);
   }
 
   /** As `post`, with a body that does not fit into memory. */
@@ -143,6 +153,7 @@ export class AgentClient {
           accept: 'application/json',
           'user-agent': `davit/${version}`,
           ...(key && { authorization: `Bearer ${key.value}` }),
+          ...(this.#traceparent !== null && { traceparent: this.#traceparent }),
           ...(body !== undefined && {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),

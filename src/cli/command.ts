@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { DavitError } from '../lib/errors.ts';
+import { parseTraceparent } from '../lib/trace_context.ts';
 import { milliseconds } from '../lib/units.ts';
 import { AgentClient } from './client.ts';
 import { exitCode } from './exit_codes.ts';
@@ -76,7 +77,10 @@ class Connection implements Disposable {
   readonly #make: () => AgentClient;
 
   constructor(flags: CommonFlags, environment: Environment, terminal: Terminal, signal: AbortSignal) {
-    this.#make = () => new AgentClient(openTarget(flags, environment, terminal), timeoutOf(flags), signal);
+    this.#make = () => {
+      const target = openTarget(flags, environment, terminal);
+      return new AgentClient(target, timeoutOf(flags), signal, traceparentOf(environment));
+    };
   }
 
   client(): AgentClient {
@@ -103,6 +107,11 @@ function openTarget(flags: CommonFlags, environment: Environment, terminal: Term
     terminal.note(`davit: warning: the key goes to ${target.url.host} unencrypted; use https where you can`);
   }
   return target;
+}
+
+/** What a pipeline that is traced gives to what it starts, as OpenTelemetry has it; null: none that is valid. */
+function traceparentOf({ TRACEPARENT: given }: Environment): string | null {
+  return given === undefined || parseTraceparent(given) === null ? null : given;
 }
 
 function timeoutOf({ timeout }: CommonFlags): number | null {

@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from './arguments.ts';
 import { artifactForm, type LocalArtifact, readArtifact } from './artifact.ts';
-import type { AgentClient } from './client.ts';
+import type { AgentClient, Query } from './client.ts';
 import type { Act, Run } from './command.ts';
 import { examples } from './help.ts';
 import { operationText } from './operation.ts';
@@ -52,6 +52,7 @@ export interface DeployOptions {
   readonly argument?: readonly string[];
   readonly file?: string;
   readonly unset?: readonly string[];
+  readonly supersede?: boolean;
 }
 
 type Fields = Record<string, unknown>;
@@ -132,6 +133,7 @@ export function addDeploy(program: Command, act: Act): void {
     .addOption(listOption('--argument <name=value>', 'the value of a parameter that it has; repeatable'))
     .option('--file <file>', 'YAML or JSON with fields of the spec; - reads standard input')
     .addOption(listOption('--unset <field>', 'back to its default, such as user or env.DEBUG; repeatable'))
+    .option('--supersede', 'in place of deploys of it that wait for their turn, or to be promoted')
     .addHelpText(
       'after',
       examples([
@@ -161,10 +163,11 @@ async function deploy(run: Run, options: DeployOptions, service: string, words: 
   const patch = deployBody(options, rest, environment, client.target.isLocal);
   const path = servicePath(service, '/deploy');
   const body = merged(file, patch);
+  const query = options.supersede ? { supersede: 'true' } : {};
   const result =
     options.artifact === undefined
-      ? await client.post<OperationResult>(path, body)
-      : await deployArtifact(client, path, await readArtifact(options.artifact), body, terminal);
+      ? await client.post<OperationResult>(path, body, query)
+      : await deployArtifact(client, path, query, await readArtifact(options.artifact), body, terminal);
   if (json) terminal.json(result);
   else terminal.print(operationText(result));
 }
@@ -172,13 +175,18 @@ async function deploy(run: Run, options: DeployOptions, service: string, words: 
 async function deployArtifact(
   client: AgentClient,
   path: string,
+  query: Query,
   artifact: LocalArtifact,
   spec: Fields,
   terminal: Terminal,
 ): Promise<OperationResult> {
   const { sha256 } = artifact;
   try {
-    return await client.upload<OperationResult>(path, { sha256 }, artifactForm(artifact, spec, terminal));
+    return await client.upload<OperationResult>(
+      path,
+      { ...query, sha256 },
+      artifactForm(artifact, spec, terminal),
+    );
   } finally {
     terminal.progress(null);
   }

@@ -66,7 +66,7 @@ The agent of this host is found by itself, and its admin key too where you may
 read it. Another is named by --url or a context (davit context --help).
 
 Environment: DAVIT_URL, DAVIT_CONTEXT, DAVIT_KEY, DAVIT_KEY_FILE, DAVIT_DATA,
-DAVIT_CA_FILE, DAVIT_CERT_FILE, DAVIT_CERT_KEY_FILE, NO_COLOR.
+DAVIT_CA_FILE, DAVIT_CERT_FILE, DAVIT_CERT_KEY_FILE, NO_COLOR, TRACEPARENT.
 
 Exit codes:
   0  done                          5  the agent cannot be reached

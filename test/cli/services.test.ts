@@ -121,6 +121,21 @@ test('deploy sends what stands after -- as it stands', async () => {
   });
 });
 
+test('deploy --supersede says so, and TRACEPARENT goes along where it is valid', async () => {
+  await using agent = await fakeAgent(() => result);
+  agent.describeIn(person.path('data'));
+  const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  await person.davit(['deploy', 'web', '--supersede', '--', 'x'], '', { TRACEPARENT });
+  await person.davit(['deploy', 'web', '--', 'x'], '', { TRACEPARENT: `${TRACEPARENT}\r\nx-injected: 1` });
+  assert.deepEqual(
+    agent.requests.map(({ query, headers }) => ({ query, traceparent: headers['traceparent'] })),
+    [
+      { query: { supersede: 'true' }, traceparent: TRACEPARENT },
+      { query: {}, traceparent: undefined },
+    ],
+  );
+});
+
 test('deploy takes a file or standard input, and flags win over it', async () => {
   await using agent = await fakeAgent(() => result);
   agent.describeIn(person.path('data'));
