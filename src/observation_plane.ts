@@ -9,6 +9,7 @@ import { splitHostPort } from './lib/addresses.ts';
 import { redact } from './lib/redaction.ts';
 import { milliseconds } from './lib/units.ts';
 import { version } from './lib/version.ts';
+import { addAlertMetrics } from './metrics/exposition/alert_metrics.ts';
 import { Exposition } from './metrics/exposition/exposition.ts';
 import { addForwardingMetrics } from './metrics/exposition/forwarding_metrics.ts';
 import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
@@ -117,6 +118,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
     onProblem,
   });
   measure.onMeasured((measured) => alerts.observe(measured));
+  addAlertMetrics(exposition.metrics, () => alerts.firingByRule());
   services.logs.onShortened((service, why) => alerts.noteLogShortage(service, why));
   const remoteWrite = new RemoteWrite({
     exposition,
