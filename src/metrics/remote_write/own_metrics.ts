@@ -35,12 +35,11 @@ export function addOwnMetrics(
   metrics: Pick<MetricSet, 'counter' | 'gauge'>,
   receivers: () => readonly ReceiverView[],
 ): void {
-  const each = (read: (view: ReceiverView, subject: { receiver: string }) => Sample[]) => () =>
-    receivers().flatMap((view) => read(view, { receiver: view.name }));
+  const each = (read: (view: ReceiverView) => Sample[]) => () => receivers().flatMap(read);
   const one = (read: (view: ReceiverView) => number | null) =>
-    each((view, subject) => {
+    each((view) => {
       const value = read(view);
-      return value === null ? [] : [{ subject, value }];
+      return value === null ? [] : [{ labels: { receiver: view.name }, value }];
     });
 
   metrics.counter(
@@ -56,8 +55,8 @@ export function addOwnMetrics(
   metrics.counter(
     'davit_remote_write_samples_dropped_total',
     'Samples that were given up before they could be sent.',
-    each(({ totals }, subject) =>
-      dropReasons.map((reason) => ({ subject, labels: { reason }, value: totals.dropped[reason] })),
+    each(({ name, totals }) =>
+      dropReasons.map((reason) => ({ labels: { receiver: name, reason }, value: totals.dropped[reason] })),
     ),
   );
   metrics.counter(

@@ -84,7 +84,7 @@ export class RemoteWrite {
     if (!this.#isNewer(at)) return;
     this.#isReading = true;
     this.#read(at)
-      .catch((error) => this.#complaints.tell('read', `metrics cannot be read: ${errorMessage(error)}`))
+      .catch((error) => this.#complaints.tell('send', `metrics cannot be sent: ${errorMessage(error)}`))
       .finally(() => {
         this.#isReading = false;
       });
@@ -111,13 +111,23 @@ export class RemoteWrite {
     let slice = performance.now();
     const { registry } = this.#options.exposition;
     for (const { name } of registry.getMetricsAsArray()) {
-      const metric = await registry.getSingleMetric(name)?.get();
-      for (const value of metric ? seriesValues(metric) : []) all.push(value);
+      for (const value of await this.#seriesOf(name)) all.push(value);
       if (performance.now() - slice < longestSlice) continue;
       await nextTurn();
       slice = performance.now();
     }
     return all;
+  }
+
+  /** Where a metric cannot be read, the others are sent none the less. */
+  async #seriesOf(name: string): Promise<SeriesValue[]> {
+    try {
+      const metric = await this.#options.exposition.registry.getSingleMetric(name)?.get();
+      return metric ? seriesValues(metric) : [];
+    } catch (error) {
+      this.#complaints.tell('read', `${name} cannot be read: ${errorMessage(error)}`);
+      return [];
+    }
   }
 
   /**
