@@ -16,6 +16,7 @@ import { measureRestartLoop } from './parts/restart_loop.ts';
 import { measureStatus } from './parts/status.ts';
 import { measureSteady } from './parts/steady.ts';
 import { measureStop } from './parts/stop.ts';
+import { measureUsage } from './parts/usage.ts';
 import type { Report } from './report.ts';
 import { measureWebSocketConnects } from './router/parts/connects.ts';
 import { measureHttp, measureHttpWithTwo } from './router/parts/http.ts';
@@ -85,6 +86,7 @@ export const benches: Readonly<Record<string, Bench>> = {
     probes: measureProbes,
     follow: measureFollow,
     query: measureQuery,
+    usage: measureUsage,
   }),
   router: bench(prepareProxies, {
     messages: measureMessages,
