@@ -18,6 +18,7 @@ export interface LogForwardingOptions {
   readonly onProblem: (message: string) => void;
   readonly backoff?: BackoffTimes;
   readonly gathering?: number;
+  readonly settling?: number;
 }
 
 /**

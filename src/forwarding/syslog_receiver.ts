@@ -18,8 +18,7 @@ interface Sent {
   readonly at: number;
 }
 
-/** How long a connection must have stayed whole after something was written before that counts as arrived, in milliseconds. */
-const settledAfter = 5_000;
+/** How often that is looked at, in milliseconds. */
 const lookInterval = 1_000;
 /** How long the end of a connection is waited for, in milliseconds. */
 const longestEnd = 3_000;
@@ -34,16 +33,17 @@ export class SyslogReceiver implements Receiver {
   readonly #target: SyslogTarget;
   readonly #host: string;
   readonly #events: ReceiverEvents;
-  readonly #settledAfter: number;
+  /** How long a connection must have stayed whole after something was written before that counts as arrived, in milliseconds. */
+  readonly #settling: number;
   #connection: SyslogConnection | null = null;
   #sent: Sent[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(target: SyslogTarget, host: string, events: ReceiverEvents, settled = settledAfter) {
+  constructor(target: SyslogTarget, host: string, events: ReceiverEvents, settling = 5_000) {
     this.#target = target;
     this.#host = host;
     this.#events = events;
-    this.#settledAfter = settled;
+    this.#settling = settling;
   }
 
   readonly render = (service: string, line: LogLine): Rendered => {
@@ -57,7 +57,10 @@ export class SyslogReceiver implements Receiver {
     await connection.write(Buffer.from(lines.map(({ text }) => text).join('')));
     if (connection !== this.#connection) throw new Error('it closed the connection');
     this.#sent.push({ marks: marksOf(lines), end: connection.written, at: performance.now() });
-    this.#timer ??= setInterval(() => void this.#look(connection), lookInterval).unref();
+    this.#timer ??= setInterval(
+      () => void this.#look(connection),
+      Math.min(lookInterval, this.#settling),
+    ).unref();
   }
 
   async close(): Promise<void> {
@@ -98,7 +101,7 @@ export class SyslogReceiver implements Receiver {
   }
 
   async #look(connection: SyslogConnection): Promise<void> {
-    const settled = performance.now() - this.#settledAfter;
+    const settled = performance.now() - this.#settling;
     const count = this.#sent.findLastIndex(({ at }) => at <= settled) + 1;
     if (count === 0) return;
     const acknowledged = await connection.acknowledged();

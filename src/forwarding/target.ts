@@ -24,6 +24,8 @@ export interface TargetOptions {
   readonly backoff?: BackoffTimes;
   /** How long lines are gathered, in milliseconds. Default: a second. */
   readonly gathering?: number;
+  /** How long a syslog connection must stay whole for what was sent to count as arrived, in milliseconds. Default: five seconds. */
+  readonly settling?: number;
 }
 
 /** What was sent to one target since the agent was started. */
@@ -208,7 +210,7 @@ export class Target {
     const { config } = this;
     return config.type === 'http'
       ? new HttpReceiver(config, hostname(), events)
-      : new SyslogReceiver(config, hostname(), events);
+      : new SyslogReceiver(config, hostname(), events, this.#options.settling);
   }
 
   #noteFailure(message: string, failures: number): void {

@@ -25,9 +25,12 @@ export class Forwarded implements AsyncDisposable {
   settings: LogForwardingConfig[] = [];
   logs: LogStore;
   forwarding: LogForwarding;
+  readonly #settling: number;
   readonly #live = new Map<string, ReturnType<LogStore['open']>>();
 
-  constructor() {
+  /** @param settling how long a syslog connection must stay whole for what was sent to count as arrived, in milliseconds */
+  constructor(settling = 5_000) {
+    this.#settling = settling;
     for (const migration of migrations) this.database.exec(migration);
     this.logs = this.#newStore();
     this.forwarding = this.#newForwarding();
@@ -134,6 +137,7 @@ export class Forwarded implements AsyncDisposable {
       onProblem: (message) => this.problems.push(message),
       backoff: { first: 10, longest: 50 },
       gathering: 20,
+      settling: this.#settling,
     });
   }
 }
