@@ -145,8 +145,8 @@ function toFailure(error: unknown, late: string | null, password: string | null)
   const code = systemErrorCode(error);
   const answer = clip(oneLine(withoutPassword(String(response), password)), mostTold);
   const isRefused = error instanceof DavitError && code === 'target_not_allowed';
-  // A wrong password may be put right in its file; what the server says of the message itself stays so.
-  const isFinal = responseCode >= 500 && code !== 'EAUTH';
+  // A password, or the server, may be put right; what the server says of the message itself stays so.
+  const isFinal = responseCode >= 500 && (code === 'EENVELOPE' || code === 'EMESSAGE');
   return new DeliveryFailure(late ?? reasonOf(error, code, responseCode, password), {
     retry: !isRefused && !isFinal,
     answer,
@@ -158,6 +158,7 @@ function toFailure(error: unknown, late: string | null, password: string | null)
 function reasonOf(error: unknown, code: string, responseCode: number, password: string | null): string {
   const status = responseCode > 0 ? ` (${responseCode})` : '';
   if (code === 'EAUTH') return `the server does not accept the user name and password${status}`;
+  if (code === 'ETLS' && responseCode > 0) return `the server does not offer STARTTLS${status}`;
   if (code === 'EENVELOPE') return `the server does not accept the sender or the recipients${status}`;
   if (code === 'EMESSAGE') return `the server does not accept the message${status}`;
   if (responseCode > 0) return `the server answered ${responseCode}`;
