@@ -22,6 +22,8 @@ export const systemTools = {
     nsenter: 'util-linux',
     openssl: 'openssl',
     prlimit: 'util-linux',
+    prometheus: 'prometheus',
+    'prometheus-alertmanager': 'prometheus-alertmanager',
     promtool: 'prometheus',
     ps: 'procps',
     python3: 'python3',
