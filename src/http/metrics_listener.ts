@@ -21,6 +21,8 @@ interface MetricsListenerOptions {
   readonly source: MetricsSource;
   readonly log: Logger;
   readonly onProblem: (message: string) => void;
+  /** How long to wait until it is tried again to listen, in milliseconds. Default: five seconds. */
+  readonly retryDelay?: number;
 }
 
 /** What the server is made of. */
@@ -29,8 +31,7 @@ interface Wanted {
   readonly allowed_hosts: readonly string[];
 }
 
-/** How long to wait until it is tried again to listen, in milliseconds. */
-const retryDelay = 5_000;
+const usualRetryDelay = 5_000;
 /** Whoever scrapes has one or two. */
 const mostConnections = 200;
 
@@ -103,6 +104,7 @@ export class MetricsListener {
     if (this.#server !== server) return;
     const { address } = wanted.listener;
     const isTaken = systemErrorCode(error) === 'EADDRINUSE';
+    const { retryDelay = usualRetryDelay } = this.#options;
     const reason = isTaken ? `${address} is taken by another program` : error.message;
     const problem = `metrics are not answered at metrics.listener: ${reason}; it is tried again every ${retryDelay / 1_000} s`;
     if (problem !== this.#problem) this.#options.onProblem(problem);

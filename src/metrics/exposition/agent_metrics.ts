@@ -24,28 +24,28 @@ export function addAgentMetrics(metrics: MetricSet, { tick, warnings, started_at
   metrics.gauge('davit_agent_resident_memory_bytes', 'Resident memory of the agent.', () =>
     single(agent()?.resident_bytes),
   );
-  metrics.gauge('davit_agent_heap_bytes', 'What the objects of the agent take of it.', () =>
+  metrics.gauge('davit_agent_heap_bytes', 'Memory that the objects of the agent take.', () =>
     single(agent()?.heap_bytes),
   );
   metrics.gauge('davit_agent_open_fds', 'Open files of the agent.', () => single(agent()?.open_files));
   metrics.gauge(
     'davit_agent_event_loop_lag_max_seconds',
-    'The longest time that work had to wait between the last two looks.',
+    'The longest time that work of the agent had to wait between the last two looks.',
     () => single(agent()?.event_loop_lag.max),
   );
   metrics.gauge(
     'davit_agent_event_loop_lag_p99_seconds',
-    'Within what time 99 of 100 turns began then.',
+    'The time within which 99 of 100 turns of the event loop began between the last two looks.',
     () => single(agent()?.event_loop_lag.p99),
   );
   metrics.gauge('davit_agent_warnings', 'What somebody should know; davit info says what.', () =>
     single(warnings()),
   );
-  metrics.gauge('davit_measurement_time_seconds', 'When usage was looked at last, since 1970.', () => {
+  metrics.gauge('davit_measurement_timestamp_seconds', 'When usage was looked at last, since 1970.', () => {
     const at = tick()?.at;
     return single(at === undefined ? null : at / 1_000);
   });
-  metrics.gauge('davit_measurement_duration_seconds', 'How long that look took.', () => {
+  metrics.gauge('davit_measurement_duration_seconds', 'How long the last look at usage took.', () => {
     const took = tick()?.duration_ms;
     return single(took === undefined ? null : took / 1_000);
   });

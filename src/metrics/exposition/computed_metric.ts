@@ -8,7 +8,7 @@ export interface Sample {
   /** What several samples are about. */
   readonly subject?: LabelSet;
   /** What tells this one from the others on the same subject. */
-  readonly labels?: Labels;
+  readonly labels?: Labels | LabelSet;
 }
 
 /** How values on one subject are spread. */
@@ -17,8 +17,7 @@ export interface DistributionSample extends Omit<Sample, 'value'> {
 }
 
 /** A sample as it is written: those of a histogram have names of their own, and their buckets have a bound. */
-interface Line extends Omit<Sample, 'labels'> {
-  readonly labels?: Labels | LabelSet;
+interface Line extends Sample {
   readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly le?: string;
 }
@@ -92,7 +91,8 @@ export class ComputedMetric {
 export function distributionLines(samples: readonly DistributionSample[], bounds: Bounds): Line[] {
   const ends = [...bounds.map(String), '+Inf'];
   return samples.flatMap(({ distribution: { counts, sum }, subject, labels }): Line[] => {
-    const about = { ...(subject && { subject }), ...(labels && { labels: new LabelSet(labels) }) };
+    const own = labels === undefined || labels instanceof LabelSet ? labels : new LabelSet(labels);
+    const about = { ...(subject && { subject }), ...(own && { labels: own }) };
     let below = 0;
     const buckets = ends.map((le, index): Line => {
       below += counts[index] ?? 0;

@@ -6,17 +6,25 @@ type Read = (host: HostUsage) => number | null;
 
 const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
   ['boot_time_seconds', 'When the host was booted, since 1970.', (host) => host.booted_at / 1_000],
-  ['processors', 'How many processors it has.', (host) => host.processors],
+  ['processors', 'Processors of the host.', (host) => host.processors],
   ['load1', 'The load average of one minute.', (host) => host.load[0]],
   ['load5', 'The load average of five minutes.', (host) => host.load[1]],
   ['load15', 'The load average of fifteen minutes.', (host) => host.load[2]],
-  ['memory_bytes', 'How much memory it has.', (host) => host.memory.total],
-  ['memory_available_bytes', 'How much of it can be had without swapping.', (host) => host.memory.available],
-  ['swap_bytes', 'How much swap space it has.', (host) => host.swap.total],
-  ['swap_free_bytes', 'How much of it is free.', (host) => host.swap.free],
-  ['disk_bytes', 'How large the file system of the data directory is.', (host) => host.disk.total],
-  ['disk_available_bytes', 'How much of it is free for the agent.', (host) => host.disk.available],
-  ['disk_files_free', 'How many more files there can be on it.', (host) => host.disk.files_free],
+  ['memory_bytes', 'Memory of the host.', (host) => host.memory.total],
+  ['memory_available_bytes', 'Memory that can be had without swapping.', (host) => host.memory.available],
+  ['swap_bytes', 'Swap space of the host.', (host) => host.swap.total],
+  ['swap_free_bytes', 'Swap space that is free.', (host) => host.swap.free],
+  ['disk_bytes', 'Size of the file system of the data directory.', (host) => host.disk.total],
+  [
+    'disk_available_bytes',
+    'What is free for the agent on the file system of the data directory.',
+    (host) => host.disk.available,
+  ],
+  [
+    'disk_files_free',
+    'How many more files there can be on the file system of the data directory.',
+    (host) => host.disk.files_free,
+  ],
 ];
 
 const counters: typeof gauges = [

@@ -20,25 +20,33 @@ const usageGauges: readonly (readonly [name: string, help: string, read: Read])[
     'Resident memory of all processes of the instance.',
     ({ usage }) => usage?.resident_bytes,
   ],
-  ['processes', 'How many processes it has.', ({ usage }) => usage?.processes],
-  ['threads', 'How many threads they have.', ({ usage }) => usage?.threads],
-  ['open_fds', 'Open files of all its processes.', ({ usage }) => usage?.open_files],
+  ['processes', 'Processes of the instance.', ({ usage }) => usage?.processes],
+  ['threads', 'Threads of all processes of the instance.', ({ usage }) => usage?.threads],
+  ['open_fds', 'Open files of all processes of the instance.', ({ usage }) => usage?.open_files],
 ];
 
 const stateGauges: typeof usageGauges = [
+  ['ready', 'Whether the instance runs and is ready: 1 or 0.', ({ instance }) => Number(isReady(instance))],
   [
-    'ready',
-    'Whether connections may go to it: it runs, and its probes say nothing else.',
-    ({ instance }) => Number(isReady(instance)),
+    'release',
+    'The release of which the process of the instance is.',
+    ({ instance }) => instance.process?.release,
   ],
-  ['release', 'The release that its process is of.', ({ instance }) => instance.process?.release],
-  ['start_time_seconds', 'When its process was started, since 1970.', ({ instance }) => started(instance)],
+  [
+    'start_time_seconds',
+    'When the process of the instance was started, since 1970.',
+    ({ instance }) => started(instance),
+  ],
   [
     'last_exit_code',
-    'How its last process ended: its exit code, or 128 and the number of the signal that ended it.',
+    'How the last process of the instance ended: its exit code, or 128 and the number of the signal that ended it.',
     ({ instance }) => instance.last_exit?.return_code,
   ],
-  ['last_exit_time_seconds', 'When that was, since 1970.', ({ instance }) => exited(instance)],
+  [
+    'last_exit_timestamp_seconds',
+    'When the last process of the instance ended, since 1970.',
+    ({ instance }) => exited(instance),
+  ],
 ];
 
 /** The instances, each with the whole tree of its processes. */
@@ -59,7 +67,7 @@ export function addInstanceMetrics(metrics: MetricSet, { views, probes, restarts
     metrics.gauge(`davit_instance_${name}`, help, known(read));
   metrics.counter(
     'davit_instance_cpu_seconds_total',
-    'Processor time of all its processes since it was started.',
+    'Processor time of all processes of the instance since it was started.',
     known(({ usage }) => usage?.cpu_seconds),
   );
   metrics.counter(
@@ -69,7 +77,7 @@ export function addInstanceMetrics(metrics: MetricSet, { views, probes, restarts
   );
   metrics.gauge(
     'davit_instance_healthy',
-    'What its probes say: 1 healthy, 0 unhealthy; nothing while they do not know.',
+    'What the probes of the instance say: 1 healthy, 0 unhealthy; nothing while they do not know.',
     all(({ subject, instance }) =>
       (['readiness', 'liveness'] as const).flatMap((kind) => {
         const value = healthOf(instance[kind]);
@@ -89,10 +97,14 @@ function addProbes(metrics: MetricSet, views: Pick<Views, 'present'>, probes: Pi
       ]),
     ),
   );
-  metrics.histogram('davit_instance_probe_duration_seconds', 'How long they took.', probeBounds, () =>
-    views.present.instances.flatMap(({ key, subject }) =>
-      probes.of(key).map(({ kind, durations }) => ({ subject, labels: { kind }, distribution: durations })),
-    ),
+  metrics.histogram(
+    'davit_instance_probe_duration_seconds',
+    'How long probes of the instance took.',
+    probeBounds,
+    () =>
+      views.present.instances.flatMap(({ key, subject }) =>
+        probes.of(key).map(({ kind, durations }) => ({ subject, labels: { kind }, distribution: durations })),
+      ),
   );
 }
 

@@ -32,7 +32,7 @@ export class OperationCounts {
     this.#durations = new Histogram({
       ...options,
       name: 'davit_agent_operation_duration_seconds',
-      help: 'How long they took, without streams.',
+      help: 'How long calls of the API took, without streams.',
       buckets: durationBounds,
     });
   }

@@ -38,12 +38,12 @@ export function addServiceMetrics(metrics: MetricSet, sources: ServiceSources): 
   );
   metrics.gauge(
     'davit_service_instances_running',
-    'How many have a process.',
+    'How many instances have a process.',
     each(({ instances }) => instances.running),
   );
   metrics.gauge(
     'davit_service_instances_ready',
-    'How many run and are ready.',
+    'How many instances run and are ready.',
     each(({ instances }) => instances.ready),
   );
   metrics.gauge(
