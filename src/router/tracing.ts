@@ -1,9 +1,10 @@
 import type { TraceMode } from '../contract/routing_table.ts';
-import { formatTraceparent, newTrace, parseTraceparent, type TraceContext } from '../lib/trace_context.ts';
+import { formatTraceparent, NewTraces, parseTraceparent, type TraceContext } from '../lib/trace_context.ts';
 import { type Fields, valuesOf, without } from './fields.ts';
 
 /** What becomes of requests that name no trace. A trace that a client names is never touched. */
 export class Tracing {
+  readonly #traces = new NewTraces();
   #mode: TraceMode = 'carry';
 
   apply(mode: TraceMode): void {
@@ -22,7 +23,7 @@ export class Tracing {
   }
 
   start(): TraceContext {
-    return newTrace(this.#mode === 'start_sampled');
+    return this.#traces.next(this.#mode === 'start_sampled');
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatTraceparent, newTrace, parseTraceparent } from '../../src/lib/trace_context.ts';
+import { formatTraceparent, NewTraces, parseTraceparent } from '../../src/lib/trace_context.ts';
 
 const trace_id = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parent_id = '00f067aa0ba902b7';
@@ -58,9 +58,10 @@ for (const [what, value] of [
   });
 
 test('what is begun can be read, and is never the same', () => {
+  const traces = new NewTraces();
   const ids = new Set<string>();
   for (let each = 0; each < 1_000; each++) {
-    const trace = newTrace(each % 2 === 0);
+    const trace = traces.next(each % 2 === 0);
     assert.deepEqual(parseTraceparent(formatTraceparent(trace)), trace);
     ids.add(trace.trace_id);
   }
