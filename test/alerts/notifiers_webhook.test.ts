@@ -13,9 +13,9 @@ import { TargetGuard } from '../../src/alerts/target_guard.ts';
 import { alertsField } from '../../src/config/alerts.ts';
 import { newNotifier } from '../../src/contract/notifiers.ts';
 import { freePort } from '../helpers/free_port.ts';
+import { startHttpReceiver } from '../helpers/http_receiver.ts';
 import { sampleNotification } from '../helpers/notification.ts';
 import { makeCertificate } from '../helpers/server_certificates.ts';
-import { startWebhookReceiver } from '../helpers/webhook_receiver.ts';
 
 const run = async () => assert.fail('nothing is to be run');
 const never = new AbortController().signal;
@@ -37,7 +37,7 @@ async function failureOf(work: Promise<unknown>): Promise<DeliveryFailure> {
 }
 
 test('a notification is posted with its id, and the beginning of the answer is returned', async () => {
-  await using receiver = await startWebhookReceiver((response) => response.end('x'.repeat(10_000)));
+  await using receiver = await startHttpReceiver((response) => response.end('x'.repeat(10_000)));
   const hook = webhook({ url: `${receiver.url}/in?a=b`, headers: { 'X-Token': 'abc', 'User-Agent': 'me' } });
   const { outcome, answer } = await hook.deliver(sampleNotification(), never);
   assert.deepEqual([outcome, answer.length], ['status 200', 2_048]);
@@ -50,7 +50,7 @@ test('a notification is posted with its id, and the beginning of the answer is r
 
 test('the status says whether another try can help', async () => {
   let status = 200;
-  await using receiver = await startWebhookReceiver((response) => {
+  await using receiver = await startHttpReceiver((response) => {
     response.writeHead(status, { 'retry-after': '7' }).end('inside information');
   });
   const hook = webhook({ url: receiver.url });
@@ -75,8 +75,8 @@ test('the status says whether another try can help', async () => {
 });
 
 test('redirects are not followed', async () => {
-  await using inner = await startWebhookReceiver();
-  await using receiver = await startWebhookReceiver((response) =>
+  await using inner = await startHttpReceiver();
+  await using receiver = await startHttpReceiver((response) =>
     response.writeHead(307, { location: inner.url }).end(),
   );
   const failure = await failureOf(webhook({ url: receiver.url }).deliver(sampleNotification(), never));
@@ -85,7 +85,7 @@ test('redirects are not followed', async () => {
 });
 
 test('an answer that never ends, or breaks off, counts by its status', async () => {
-  await using endless = await startWebhookReceiver((response) => {
+  await using endless = await startHttpReceiver((response) => {
     const more = () => response.write('x'.repeat(1_000), () => setImmediate(more));
     more();
   });
@@ -93,7 +93,7 @@ test('an answer that never ends, or breaks off, counts by its status', async () 
     (await webhook({ url: endless.url }).deliver(sampleNotification(), never)).outcome,
     'status 200',
   );
-  await using broken = await startWebhookReceiver((response) => {
+  await using broken = await startHttpReceiver((response) => {
     response.writeHead(200, { 'content-length': '100' }).write('x', () => response.destroy());
   });
   assert.equal(
@@ -106,7 +106,7 @@ test('a receiver that is down, hangs or speaks nonsense is tried again', async (
   const down = webhook({ url: `http://127.0.0.1:${await freePort()}` });
   const refused = await failureOf(down.deliver(sampleNotification(), never));
   assert.ok(refused.retry && /ECONNREFUSED/.test(refused.message), refused.message);
-  await using hanging = await startWebhookReceiver(() => {});
+  await using hanging = await startHttpReceiver(() => {});
   const late = await failureOf(
     webhook({ url: hanging.url, timeout: '200ms' }).deliver(sampleNotification(), never),
   );
@@ -123,7 +123,7 @@ test('a receiver that is down, hangs or speaks nonsense is tried again', async (
 });
 
 test('a try ends when it is to', async () => {
-  await using hanging = await startWebhookReceiver(() => {});
+  await using hanging = await startHttpReceiver(() => {});
   const abort = new AbortController();
   const trying = failureOf(webhook({ url: hanging.url }).deliver(sampleNotification(), abort.signal));
   await hanging.request(1);
@@ -132,7 +132,7 @@ test('a try ends when it is to', async () => {
 });
 
 test('a receiver that complains in the body of a success is heard, and what it says is apart', async () => {
-  await using receiver = await startWebhookReceiver((response) =>
+  await using receiver = await startHttpReceiver((response) =>
     response.end('{"code":19021,"msg":"sign match fail"}'),
   );
   const failure = await failureOf(
@@ -143,7 +143,7 @@ test('a receiver that complains in the body of a success is heard, and what it s
 });
 
 test('files of secrets are read at each try, and one that is missing is told and may come', async () => {
-  await using receiver = await startWebhookReceiver();
+  await using receiver = await startHttpReceiver();
   const folder = await mkdtemp(join(tmpdir(), 'davit-notifier-'));
   const [url_file, secret_file] = [join(folder, 'url'), join(folder, 'secret')];
   const hook = webhook({ url_file, secret_file });
@@ -162,7 +162,7 @@ test('files of secrets are read at each try, and one that is missing is told and
 });
 
 test('an answer that says secrets again is not believed to be harmless', async () => {
-  await using receiver = await startWebhookReceiver((response, { path }) =>
+  await using receiver = await startHttpReceiver((response, { path }) =>
     response.end(`you sent ${path}, key-12345`),
   );
   const folder = await mkdtemp(join(tmpdir(), 'davit-notifier-'));
@@ -192,7 +192,7 @@ test('certificates are checked, by the usual authorities or those of a file', as
 });
 
 test('one of the API leads to no private network, neither by number nor by name', async () => {
-  await using receiver = await startWebhookReceiver();
+  await using receiver = await startHttpReceiver();
   const closed = new TargetGuard({ allowed: [] });
   for (const url of [
     receiver.url,
@@ -208,7 +208,7 @@ test('one of the API leads to no private network, neither by number nor by name'
 });
 
 test('a name that leads elsewhere when it is resolved again gains nothing', async () => {
-  await using receiver = await startWebhookReceiver();
+  await using receiver = await startHttpReceiver();
   let asked = 0;
   const resolve = (_host: string, _options: object, callback: (error: null, found: object[]) => void) => {
     asked += 1;
