@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ServiceStats, Stats } from '../contract/stats.ts';
+import { percent, rate, size } from './amounts.ts';
 import type { Act, Run } from './command.ts';
 import { moment, since, sizeText, stateText } from './format.ts';
 import { examples } from './help.ts';
@@ -152,20 +153,4 @@ function usageTable(services: readonly ServiceStats[], terminal: Terminal): stri
     ]),
   );
   return table(columns, rows, terminal.columns);
-}
-
-/** `12.5%`; of processors, 100 % is one of them. '-': not known. */
-function percent(share: number | null): string {
-  if (share === null) return '-';
-  const value = share * 100;
-  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}%`;
-}
-
-function size(bytes: number | null): string {
-  return bytes === null ? '-' : sizeText(bytes);
-}
-
-function rate(perSecond: number | null): string {
-  if (perSecond === null) return '-';
-  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
 }

@@ -5,7 +5,10 @@ import { jsonText, logText } from './text.ts';
 
 /** What a command reads and writes: the process's own streams, or others in their place. */
 export interface Streams {
-  readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly input: NodeJS.ReadableStream & {
+    readonly isTTY?: boolean;
+    setRawMode?(isRaw: boolean): unknown;
+  };
   readonly out: NodeJS.WritableStream & {
     readonly writableNeedDrain?: boolean;
     readonly isTTY?: boolean;
@@ -44,9 +47,39 @@ export class Terminal {
     return this.isTerminal ? (this.#streams.out.columns ?? 80) : Number.POSITIVE_INFINITY;
   }
 
+  /** How many lines are in sight. */
+  get rows(): number {
+    return this.#streams.out.rows ?? 24;
+  }
+
+  /** Calls `listener` whenever there is more or less room, until the returned function is called. */
+  onResize(listener: () => void): () => void {
+    const { out } = this.#streams;
+    out.on('resize', listener);
+    return () => out.off('resize', listener);
+  }
+
+  /** Calls `listener` with what is typed, as it is typed, until the returned function is called. Ctrl-C stays what it is. */
+  onKeys(listener: (keys: string) => void): () => void {
+    const { input } = this.#streams;
+    if (input.isTTY !== true) return () => {};
+    const onData = (data: Buffer | string) => {
+      const keys = String(data);
+      // As it is typed, Ctrl-C is taken off the terminal before it becomes a signal.
+      if (keys.includes('\u0003')) process.kill(process.pid, 'SIGINT');
+      listener(keys);
+    };
+    input.setRawMode?.(true);
+    input.on('data', onData).resume();
+    return () => {
+      input.off('data', onData).pause();
+      input.setRawMode?.(false);
+    };
+  }
+
   /** As much of a text as stays in sight. */
   cutToHeight(text: string): string {
-    const rows = this.#streams.out.rows ?? 24;
+    const { rows } = this;
     const lines = text.split('\n');
     if (lines.length < rows) return text;
     return [...lines.slice(0, rows - 2), `… and ${lines.length - rows + 2} more lines`].join('\n');
