@@ -12,6 +12,7 @@ import { version } from './lib/version.ts';
 import { addAlertMetrics } from './metrics/exposition/alert_metrics.ts';
 import { Exposition } from './metrics/exposition/exposition.ts';
 import { addForwardingMetrics } from './metrics/exposition/forwarding_metrics.ts';
+import { addNotificationMetrics } from './metrics/exposition/notification_metrics.ts';
 import type { ProbeCounts } from './metrics/exposition/probe_counts.ts';
 import { History } from './metrics/history/history.ts';
 import { Measure } from './metrics/measure.ts';
@@ -119,6 +120,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
   });
   measure.onMeasured((measured) => alerts.observe(measured));
   addAlertMetrics(exposition.metrics, () => alerts.firingByRule());
+  addNotificationMetrics(exposition.metrics, () => outbox.counts);
   services.logs.onShortened((service, why) => alerts.noteLogShortage(service, why));
   const remoteWrite = new RemoteWrite({
     exposition,
