@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { json } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { parse } from 'yaml';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { isRunning } from '../helpers/system.ts';
 
@@ -18,10 +22,28 @@ const lines = [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap((block) =>
 const commands = lines.map((line) => line.replace(/\s+#.*$/, ''));
 
 let agent: RunningAgent;
-before(async () => {
-  agent = await startAgent();
+let place: string;
+const told: unknown[] = [];
+/** Where the notifier of the page leads here. */
+const receiver = createServer(async (request, response) => {
+  told.push(await json(request));
+  response.end('ok');
 });
-after(() => agent[Symbol.asyncDispose]());
+before(async () => {
+  await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening));
+  place = mkdtempSync(join(tmpdir(), 'davit-readme-'));
+  const address = join(place, 'slack.url');
+  writeFileSync(address, `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`);
+  const config = /```yaml\n(.*?)```/s.exec(readme)?.[1] ?? '';
+  assert.ok(config.includes('/etc/davit/slack.url'));
+  agent = await startAgent({ config: parse(config.replace('/etc/davit/slack.url', address)) });
+});
+after(async () => {
+  await agent[Symbol.asyncDispose]();
+  receiver.close();
+  receiver.closeAllConnections();
+  rmSync(place, { recursive: true });
+});
 
 /** Runs a line of the page as its reader would, in a shell that knows `davit`. */
 async function run(line: string) {
@@ -46,6 +68,7 @@ for (const line of commands.filter((command) => command.startsWith('davit ') && 
       await agent.call('POST', '/service/web/deploy', { command: 'exec sleep 1001' });
     const { stdout } = await run(line);
     assert.notEqual(stdout, '');
+    if (line === 'davit alert test ops') assert.match(JSON.stringify(told), /can reach this notifier/);
   });
 }
 
