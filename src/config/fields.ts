@@ -25,3 +25,44 @@ export const targetUrl = z
     const url = URL.parse(text);
     return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
   }, 'must be an http or https address without a user name or a password');
+
+/** What belongs to the connection, and to the form of a body. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  ...[
+    'connection',
+    'content-length',
+    'expect',
+    'host',
+    'keep-alive',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ],
+  ...['content-encoding', 'content-type'],
+]);
+
+/** Headers that the agent adds to what it sends. */
+export const sentHeaders = z.record(
+  z
+    .string()
+    .max(128)
+    .regex(/^[A-Za-z0-9-]+$/)
+    .refine((name) => !ownHeaders.has(name.toLowerCase()), 'is set by the agent itself'),
+  z
+    .string()
+    .max(4_096)
+    .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be one line of Latin-1'),
+);
+
+interface Credentials {
+  readonly token_file?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password_file?: string | undefined;
+}
+
+/** A receiver knows the agent by a token, by a name and a password, or not at all. */
+export function hasOneKindOfCredentials({ token_file, username, password_file }: Credentials): boolean {
+  if (token_file !== undefined) return username === undefined && password_file === undefined;
+  return (username === undefined) === (password_file === undefined);
+}

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from '../helpers/agent.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { Prometheus, prometheusObstacle } from '../helpers/prometheus.ts';
@@ -56,6 +57,58 @@ test('a Prometheus that was down for a while has no gap', { skip: prometheusObst
     assert.equal(steps.length, Math.floor((last - first) / 1_000) + 1, 'no step without a value');
     assert.equal(await prometheus.count('davit_instance_ready{service="web"}'), 0, 'its series has ended');
     await agent.until('GET', '/api/v1/agent', ({ warnings }) => !warnings.join().includes('remote_write'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('two minutes of outage at the usual interval leave no gap in any series', {
+  skip:
+    prometheusObstacle ||
+    (process.env['DAVIT_TEST_OUTAGE'] === undefined && 'takes four minutes: set DAVIT_TEST_OUTAGE'),
+  timeout: 600_000,
+}, async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'davit-prometheus-'));
+  try {
+    await using prometheus = await Prometheus.start(folder);
+    await using witness = await startReceiver();
+    const { metrics } = metricsWith({ prometheus: prometheus.writeUrl, witness: witness.url });
+    await using agent = await startAgent({ config: { metrics: { ...metrics, interval: '10s' } } });
+    for (const service of ['one', 'two', 'three'])
+      await agent.call('POST', `/service/${service}/deploy`, { command: 'exec sleep 1000' });
+    await sleep(35_000);
+    await prometheus.end();
+    await sleep(120_000);
+    const waiting = witness.taken
+      .at(-1)
+      ?.samples.find(
+        ({ name, labels }) =>
+          name === 'davit_remote_write_pending_samples' && labels['receiver'] === 'prometheus',
+      );
+    await prometheus.start();
+    const back = performance.now();
+    const sent = witness.times(clock);
+    await until('the rest has arrived', async () => (await prometheus.samples(clock)).length >= sent.length);
+    const caughtUp = Math.round(performance.now() - back);
+    await sleep(25_000);
+
+    const wanted = new Map<string, number[]>();
+    const last = witness.times(clock).at(-2) ?? 0;
+    for (const { name, labels, at } of witness.taken.flatMap(({ samples }) => samples)) {
+      const inner = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
+      const series = `${name}{${inner.join(',')}}`;
+      if (at <= last) wanted.set(series, [...(wanted.get(series) ?? []), at]);
+    }
+    let samples = 0;
+    for (const [series, times] of wanted) {
+      const found = (await prometheus.samples(series)).map(([at]) => at).filter((at) => at <= last);
+      assert.deepEqual(found, times, series);
+      samples += found.length;
+    }
+    context.diagnostic(
+      `${wanted.size} series, ${samples} samples, ${waiting?.value} waited at the end of the outage, ` +
+        `all there ${caughtUp} ms after Prometheus was ready again, no sample missing in any series`,
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -61,8 +61,9 @@ export class ReceiverClient {
       const token = await readSecret(token_file);
       return { authorization: `Bearer ${token}`, secrets: [...configured, token] };
     }
-    if (username === undefined) return { authorization: null, secrets: configured };
-    const password = password_file === undefined ? '' : await readSecret(password_file);
+    if (username === undefined || password_file === undefined)
+      return { authorization: null, secrets: configured };
+    const password = await readSecret(password_file);
     const pair = Buffer.from(`${username}:${password}`).toString('base64');
     return { authorization: `Basic ${pair}`, secrets: [...configured, password, pair] };
   }

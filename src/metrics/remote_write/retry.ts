@@ -9,7 +9,7 @@ export type Outcome =
 /** The first wait, in milliseconds; it doubles with each try. */
 const shortestWait = 500;
 /** The longest wait that is not asked for: so long a receiver may be back before it is noticed. In milliseconds. */
-const longestWait = 10_000;
+const longestWait = 5_000;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const longestAsked = 300_000;
 
