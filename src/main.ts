@@ -39,13 +39,13 @@ async function runAgent(flags: ConfigFlags): Promise<void> {
 /** Runs a router until a signal ends it. */
 async function runRouter({ directory }: { readonly directory: string }): Promise<void> {
   const log = createLog('info');
-  let router: Router | null = null;
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a fault inside the router ends it; another one takes its place');
-    router?.salvage();
     process.exit(1);
   });
-  router = new Router({ directory, log });
+  const router = new Router({ directory, log });
+  // However it ends.
+  process.on('exit', () => router.salvage());
   const ended = endingSignal();
   // An agent that takes over from one that died asks once more what is ending already: that must not cut off what drains.
   process.on('SIGTERM', () => {});

@@ -13,12 +13,12 @@ export class Tracing {
 
   /** Whether a request without a trace gets one. */
   get isStarting(): boolean {
-    return this.#mode !== 'carry';
+    return this.#mode === 'start' || this.#mode === 'start_sampled';
   }
 
   /** A trace for a request with these fields; null: it has one, or is to have none. */
   startFor(fields: Fields): TraceContext | null {
-    if (this.#mode === 'carry' || traceOf(fields) !== null) return null;
+    if (!this.isStarting || traceOf(fields) !== null) return null;
     return this.start();
   }
 

@@ -69,6 +69,7 @@ export class Http2WebSocketClient implements WebSocketClient {
     const { statusCode = 502, rawHeaders } = answer;
     // To a CONNECT every 2xx would say that the connection is there (RFC 8441, section 5).
     const status = isSuccess(statusCode) ? 502 : statusCode;
+    this.record?.given(status);
     try {
       const fields = endToEnd(rawHeaders, () => false).concat(added);
       if (!this.#respond(status, fields)) throw new Error('the answer cannot be sent');

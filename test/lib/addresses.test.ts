@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalAddress, isNetwork, networkMatcher } from '../../src/lib/addresses.ts';
+import { canonicalAddress, isNetwork, networkMatcher, networkOf } from '../../src/lib/addresses.ts';
 
 test('an address has one form, whatever way it was written', () => {
   assert.equal(canonicalAddress('192.0.2.1'), '192.0.2.1');
@@ -30,6 +30,21 @@ test('a network is an address with a prefix that fits its family, or an address 
     assert.equal(isNetwork(text), false, text);
     assert.throws(() => networkMatcher([text]), RangeError);
   }
+});
+
+test('the network of an address is its /24, or its /48', () => {
+  for (const [address, network] of [
+    ['192.0.2.77', '192.0.2.0'],
+    ['10.0.0.0', '10.0.0.0'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1::'],
+    ['2001:db8:1::6', '2001:db8:1::'],
+    ['2001:db8::6', '2001:db8::'],
+    ['2001::6', '2001::'],
+    ['::1', '::'],
+    ['::', '::'],
+    ['1:2:3::', '1:2:3::'],
+  ] as const)
+    assert.equal(networkOf(address), network, address);
 });
 
 test('a matcher knows the addresses of its networks, and no others', () => {

@@ -89,6 +89,12 @@ test('what is no table, or one of a format that is not known, is not acted by', 
   assert.doesNotThrow(() => checkedTable({ ...tableOf(1, 1), something: 'of a later davit' }));
 });
 
+test('a table with settings that are not known, or without those that are, is one all the same', () => {
+  const settings = { trace: 'as_nobody_knows_yet', later: { than: 'this' } } as never;
+  assert.deepEqual(checkedTable({ ...tableOf(1, 1), settings }).settings, settings);
+  assert.doesNotThrow(() => checkedTable(tableOf(1, 1)));
+});
+
 test('a folder that cannot be written to is told once, and the next table is tried', async (context) => {
   const directory = join(folder(context), 'missing');
   const problems: string[] = [];

@@ -100,6 +100,8 @@ for (const [name, isFast] of [
 test('a trace stands in the fields once, whatever stood there before', () => {
   const tracing = new Tracing();
   assert.equal(tracing.startFor([]), null);
+  tracing.apply('as_nobody_knows_yet' as never);
+  assert.equal(tracing.startFor([]), null);
   tracing.apply('start');
   const trace = tracing.startFor(['TraceParent', 'x', 'A', 'b', 'TraceState', 'c=d']);
   assert.ok(trace !== null);
