@@ -18,6 +18,7 @@ import { measureSteady } from './parts/steady.ts';
 import { measureStop } from './parts/stop.ts';
 import { measureUsage } from './parts/usage.ts';
 import type { Report } from './report.ts';
+import { measureAccessLog } from './router/parts/access_log.ts';
 import { measureWebSocketConnects } from './router/parts/connects.ts';
 import { measureHttp, measureHttpWithTwo } from './router/parts/http.ts';
 import { measureIdleConnections } from './router/parts/idle_connections.ts';
@@ -94,5 +95,6 @@ export const benches: Readonly<Record<string, Bench>> = {
     idle: measureIdleConnections,
     http: measureHttp,
     http_two: measureHttpWithTwo,
+    access_log: measureAccessLog,
   }),
 };

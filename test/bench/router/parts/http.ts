@@ -8,7 +8,8 @@ import { compete, type Result, type Trial } from '../tournament.ts';
 
 const connections = 64;
 
-function ask(name: string, path: string, bytes: number): Trial {
+/** Requests of one kind, whose answers are of so many bytes. */
+export function ask(name: string, path: string, bytes: number): Trial {
   return {
     name,
     command: ({ programs }, port, { warmUp, seconds }) => [

@@ -6,15 +6,21 @@ import { match } from '../../../../src/contract/rules.ts';
 import type { DavitProgram } from '../../peers/davit_program.ts';
 import { endProxy, launchProxy, type ProxyKind, type ProxySetup } from './proxy.ts';
 
-/** The router of davit without its agent: it acts by the table that lies in its folder. */
-export function davitRouter({ command, args, version }: DavitProgram): ProxyKind {
-  const name = 'davit';
+/**
+ * The router of davit without its agent: it acts by the table that lies in its folder.
+ * @param more settings that are other than usual
+ */
+export function davitRouter(
+  { command, args, version }: DavitProgram,
+  name = 'davit',
+  more: Partial<RoutingTable['settings']> = {},
+): ProxyKind {
   return {
     name,
     version,
     start: async (setup) => {
       const { folder, port, processes } = setup;
-      writeFileSync(join(folder, 'table.1.1.json'), JSON.stringify(table(setup)));
+      writeFileSync(join(folder, 'table.1.1.json'), JSON.stringify(table(setup, more)));
       const start = () => launchProxy([command, ...args, 'router', '--directory', folder], setup);
       const daemons = [await start()];
       while (daemons.length < processes) daemons.push(await start());
@@ -24,7 +30,7 @@ export function davitRouter({ command, args, version }: DavitProgram): ProxyKind
 }
 
 /** All limits are kept, but out of reach: one address sends all that the bench can. */
-function table({ port, backend }: ProxySetup): RoutingTable {
+function table({ port, backend }: ProxySetup, more: Partial<RoutingTable['settings']>): RoutingTable {
   const hour = 3_600_000;
   return routingTable.parse({
     format: 1,
@@ -46,6 +52,7 @@ function table({ port, backend }: ProxySetup): RoutingTable {
         connections_per_address: 1_000_000,
         held_requests: 1_000,
       },
+      ...more,
     },
     affinity_key: '0'.repeat(64),
     services: [
