@@ -140,7 +140,9 @@ export const stats = z
         requests: z.int().describe('That routers sent to these services.'),
         errors: z.int().describe('Of them, those that failed or were answered with 500 or above.'),
         restarts: z.int(),
-        alerts_firing: z.int(),
+        alerts_firing: z
+          .int()
+          .describe('For a key that may read every service, with those of the host and the agent.'),
       })
       .describe('Of the services that the key may read.'),
     services: z.array(serviceStats),

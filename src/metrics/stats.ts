@@ -28,6 +28,8 @@ export interface StatsParts {
   /** The values of all series at `tick`; null: not yet. */
   readonly measurements: Measurements | null;
   readonly services: readonly ServiceFacts[];
+  /** Alerts that concern the host or the agent. */
+  readonly host_alerts_firing: number;
   readonly shows_host: boolean;
   /** Whether it is told what each instance uses. */
   readonly shows_usage: boolean;
@@ -50,7 +52,7 @@ export function statsOf(parts: StatsParts): Stats {
       event_loop_lag_seconds: tick.agent.event_loop_lag.max,
     },
     host: parts.shows_host && tick.host !== null ? hostOf(tick.host, value('host.cpu')) : null,
-    totals: totalsOf(services),
+    totals: totalsOf(services, parts.shows_host ? parts.host_alerts_firing : 0),
     services: services.map((service) => ({
       ...serviceOf(service, value),
       usage: usages.get(service.id) ?? [],
@@ -78,7 +80,7 @@ function hostOf(host: HostUsage, cpu_ratio: number | null): Stats['host'] {
   };
 }
 
-function totalsOf(services: readonly ServiceFacts[]): Stats['totals'] {
+function totalsOf(services: readonly ServiceFacts[], others_firing: number): Stats['totals'] {
   const sum = (of: (service: ServiceFacts) => number) =>
     services.reduce((total, service) => total + of(service), 0);
   const count = (state: string) => sum(({ status }) => (status.status === state ? 1 : 0));
@@ -92,7 +94,7 @@ function totalsOf(services: readonly ServiceFacts[]): Stats['totals'] {
     requests: sum(({ traffic }) => (traffic?.requests ?? 0) + (traffic?.websockets ?? 0)),
     errors: sum(({ traffic }) => (traffic?.failures ?? 0) + (traffic?.by_status[4] ?? 0)),
     restarts: sum(({ restarts }) => restarts),
-    alerts_firing: sum(({ alerts_firing }) => alerts_firing),
+    alerts_firing: sum(({ alerts_firing }) => alerts_firing) + others_firing,
   };
 }
 

@@ -16,8 +16,8 @@ export interface StatsViewOptions {
   readonly measure: Pick<Measure, 'onMeasured'>;
   /** How often it is measured, in milliseconds. */
   readonly interval: () => number;
-  /** How many alerts of a service fire. */
-  readonly alertsFiring: (service: string) => number;
+  /** How many alerts of a service fire; null: of the host and the agent. */
+  readonly alertsFiring: (service: string | null) => number;
 }
 
 /** What is wanted of it. */
@@ -39,7 +39,7 @@ export class StatsView {
   }
 
   async look({ shows, ...wish }: StatsWish): Promise<Stats> {
-    const { registry, traffic, ticker, interval } = this.#options;
+    const { registry, traffic, ticker, interval, alertsFiring } = this.#options;
     const tick = await ticker.present();
     const passed = new Map(traffic.services().map(({ service, total }) => [service, total]));
     const services = registry
@@ -54,6 +54,7 @@ export class StatsView {
       previous: ticker.previous,
       measurements: this.#measurements,
       services,
+      host_alerts_firing: alertsFiring(null),
     });
   }
 

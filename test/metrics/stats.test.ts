@@ -60,6 +60,7 @@ function parts(change: Partial<StatsParts> = {}): StatsParts {
     previous: null,
     measurements: null,
     services: [],
+    host_alerts_firing: 0,
     shows_host: true,
     shows_usage: true,
     ...change,
@@ -144,6 +145,15 @@ test('sums are those of the services that are told of', () => {
     restarts: 4,
     alerts_firing: 2,
   });
+});
+
+test('alerts of the host count for who may see it', () => {
+  const services = [service({ alerts_firing: 2 })];
+  assert.equal(statsOf(parts({ services, host_alerts_firing: 3 })).totals.alerts_firing, 5);
+  assert.equal(
+    statsOf(parts({ services, host_alerts_firing: 3, shows_host: false })).totals.alerts_firing,
+    2,
+  );
 });
 
 test('nothing of the host is told to who may not see it, or where the system does not tell', () => {
