@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
-import type { AlertRuleList, DeletedAlertRule, ShownAlertRule } from '../contract/alerts.ts';
+import {
+  type AlertRuleList,
+  alertName,
+  type DeletedAlertRule,
+  type ShownAlertRule,
+} from '../contract/alerts.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { alertNameArgument } from './arguments.ts';
 import type { Act, Run } from './command.ts';
@@ -82,8 +87,9 @@ function replaceRule(
   { name, ...rest }: { readonly name?: unknown },
   file: string,
 ): Promise<ShownAlertRule> {
-  if (typeof name !== 'string') throw new DavitError('usage', `${file} must say the name of the rule`);
-  return agent.put<ShownAlertRule>(`${path}/${alertNameArgument(name)}`, rest);
+  const { success, data } = alertName.safeParse(name);
+  if (!success) throw new DavitError('usage', `${file} must say the name of the rule`);
+  return agent.put<ShownAlertRule>(`${path}/${data}`, rest);
 }
 
 async function removeRule({ agent, terminal, json }: Run, _options: object, name: string): Promise<void> {

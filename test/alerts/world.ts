@@ -27,6 +27,7 @@ export class World {
   readonly told: Told[] = [];
   readonly problems: string[] = [];
   readonly #context: TestContext;
+  #now = Date.UTC(2026, 0, 1);
   config: AlertsConfig;
   receivers: readonly string[] = ['hook'];
   routers = { configured: false, connected: 0 };
@@ -40,7 +41,7 @@ export class World {
 
   constructor(context: TestContext, settings: unknown = {}) {
     this.#context = context;
-    context.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: Date.UTC(2026, 0, 1) });
+    context.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: this.#now });
     for (const migration of migrations) this.database.exec(migration);
     this.config = alertsField.parse(settings);
     ({ events: this.events, registry: this.registry, deployments: this.deployments } = this.#open());
@@ -88,8 +89,6 @@ export class World {
   async settle(): Promise<void> {
     for (let turn = 0; turn < 4; turn += 1) await nextTurn();
   }
-
-  #now = Date.UTC(2026, 0, 1);
 
   /** Lets time pass, in steps of milliseconds. */
   async pass(milliseconds: number, step = Math.max(50, milliseconds / 200)): Promise<void> {

@@ -1,60 +1,46 @@
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { Notification } from '../../src/contract/alerts.ts';
 
-/** A request that a receiver of webhooks got. */
-export interface ReceivedWebhook {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
+type ToldAlert = Notification['alerts'][number];
 
-export interface WebhookReceiver extends AsyncDisposable {
+/** A receiver of notifications in the format of the agent. */
+export interface WebhookReceiver {
   readonly url: string;
-  readonly port: number;
-  readonly received: readonly ReceivedWebhook[];
-  /** Resolves with the request of this number, from 1. */
-  request(number: number): Promise<ReceivedWebhook>;
+  /** All that came, oldest first. */
+  readonly received: readonly { readonly at: number; readonly notification: Notification }[];
+  /** Resolves with the first alert that fits of all that came or comes. */
+  told(fits: (alert: ToldAlert) => boolean): Promise<ToldAlert>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Answers one request; the default says `ok`. */
-export type Answer = (response: ServerResponse, request: ReceivedWebhook) => void;
-
-/** A real HTTP server that keeps what it is sent. */
-export async function startWebhookReceiver(
-  answer: Answer = (response) => void response.end('ok'),
-  port = 0,
-): Promise<WebhookReceiver> {
-  const received: ReceivedWebhook[] = [];
+export async function receiveWebhooks(): Promise<WebhookReceiver> {
+  const received: { at: number; notification: Notification }[] = [];
   const waiting = new Set<() => void>();
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const { method = '', url: path = '', headers } = request;
-    const one = { method, path, headers, body: Buffer.concat(chunks).toString('utf8') };
-    received.push(one);
-    for (const wake of waiting) wake();
-    answer(response, one);
-  });
-  server.listen(port, '127.0.0.1');
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      received.push({ at: Date.now(), notification: JSON.parse(body) });
+      response.end('ok');
+      for (const wake of waiting) wake();
+      waiting.clear();
+    });
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const bound = (server.address() as AddressInfo).port;
   return {
-    url: `http://127.0.0.1:${bound}`,
-    port: bound,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     received,
-    async request(number) {
+    async told(fits) {
       for (;;) {
-        const found = received[number - 1];
-        if (found) return found;
-        await new Promise<void>((resolve) => waiting.add(resolve));
+        const found = received.flatMap(({ notification }) => notification.alerts).find(fits);
+        if (found !== undefined) return found;
+        await new Promise<void>((resume) => waiting.add(resume));
       }
     },
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
       server.close();
-      await once(server, 'close');
+      server.closeAllConnections();
     },
   };
 }
