@@ -22,6 +22,11 @@ interface Collected {
   readonly isFull: boolean;
 }
 
+/** Lines for one request, and how many services were looked at for them. */
+interface Gathered extends Collected {
+  readonly services: number;
+}
+
 /** When what could not be read is tried again, in milliseconds. */
 const triedAgainAfter = 10_000;
 
@@ -74,14 +79,15 @@ export class Collector {
    * Reads on, for each in its turn, until there are about `most` bytes or nothing is left of what there was when it began.
    * @param isWanted whether it may still move a service forward: if not, that waits for another turn
    */
-  async collect(most: number, isWanted: () => boolean): Promise<Collected> {
+  async collect(most: number, isWanted: () => boolean): Promise<Gathered> {
     this.#tryAgain();
     const lines: Outgoing[] = [];
     let bytes = 0;
     // Whoever has more stands at the end; what is written meanwhile is for the next time.
     const turns = [...this.#waiting];
+    const services = turns.length;
     for (const source of turns) {
-      if (bytes >= most || !isWanted()) return { lines, bytes, isFull: true };
+      if (bytes >= most || !isWanted()) return { lines, bytes, isFull: true, services };
       if (!this.#known.has(source)) continue;
       this.#waiting.delete(source);
       const page = await this.#read(source);
@@ -92,10 +98,10 @@ export class Collector {
       for (const line of taken.lines) lines.push(line);
       bytes += taken.bytes;
       if (taken.isFull) this.#waiting.add(source);
-      if (taken.isFull) return { lines, bytes, isFull: true };
+      if (taken.isFull) return { lines, bytes, isFull: true, services };
       if (page.more) turns.push(source);
     }
-    return { lines, bytes, isFull: false };
+    return { lines, bytes, isFull: false, services };
   }
 
   async #read(source: Source): Promise<FeedPage | null> {

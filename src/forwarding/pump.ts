@@ -25,7 +25,7 @@ export interface PumpOptions extends PumpEvents {
   readonly feed: Pick<LogFeed, 'next'>;
   readonly receiver: (events: ReceiverEvents) => Receiver;
   readonly backoff: BackoffTimes;
-  /** How long lines are gathered, in milliseconds: one request for many of them costs less. */
+  /** How long lines are gathered, in milliseconds: one request for many of them costs less. Longer where many services write. */
   readonly gathering: number;
 }
 
@@ -35,6 +35,9 @@ const leastBatch = 16_384;
 const patience = 600_000;
 /** How long what is under way may take when the pump ends, in milliseconds. */
 const longestClose = 3_000;
+/** For how long each service that wrote lets the next ones be gathered, and for how long at most, in milliseconds: what costs most is to open files. */
+const perService = 10;
+const longestGathering = 5_000;
 /** How often a pump looks after itself when nothing is written, in milliseconds. */
 const longestIdle = 10_000;
 
@@ -53,6 +56,8 @@ export class Pump {
   /** Rises when sources are set back: what was read before that is not to be sent. */
   #round = 0;
   #isEnding = false;
+  /** How long to gather lines before the next batch, in milliseconds. */
+  #gathering: number;
   /** How long to wait before the next try, in milliseconds. */
   #pause = 0;
   /** Whether lines are being gathered or sent. */
@@ -68,6 +73,7 @@ export class Pump {
       onBroken: (message) => this.#broken(message),
     });
     this.#most = this.#receiver.batchSize;
+    this.#gathering = options.gathering;
     this.#backoff = new Backoff(options.backoff);
     this.#collector = new Collector({
       ...options,
@@ -115,30 +121,31 @@ export class Pump {
   }
 
   async #run(): Promise<void> {
-    let isBehind = false;
     while (!this.#isEnding) {
       if (this.#collector.isEmpty) await this.#bell.heard(longestIdle);
-      if (!isBehind && !this.#isEnding) await this.#hurry.heard(this.#options.gathering);
+      if (this.#gathering > 0 && !this.#isEnding) await this.#hurry.heard(this.#gathering);
       if (this.#pause > 0 && !this.#isEnding) await this.#hurry.heard(this.#pause);
       if (this.#isEnding) return;
       this.#pause = 0;
       this.#isBusy = true;
-      isBehind = await this.#sendNext();
+      await this.#sendNext();
       this.#isBusy = false;
       this.#settle();
     }
   }
 
-  /** Sends a batch of what there is. Says whether there was more. */
-  async #sendNext(): Promise<boolean> {
-    const round = this.#round;
+  /** Sends a batch of what there is. */
+  async #sendNext(): Promise<void> {
+    const [round, least] = [this.#round, this.#options.gathering];
     try {
-      const { lines, bytes, isFull } = await this.#collector.collect(this.#most, () => round === this.#round);
-      if (lines.length > 0 && round === this.#round) await this.#send(lines, bytes);
-      return isFull;
+      const batch = await this.#collector.collect(this.#most, () => round === this.#round);
+      this.#gathering = batch.isFull
+        ? 0
+        : Math.max(least, Math.min(batch.services * perService, longestGathering));
+      if (batch.lines.length > 0 && round === this.#round) await this.#send(batch.lines, batch.bytes);
     } catch (error) {
+      this.#gathering = least;
       this.#failed(error);
-      return false;
     }
   }
 
