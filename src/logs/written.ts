@@ -6,7 +6,7 @@ import { type Offsets, type StreamName, streamNames } from './run_files.ts';
 /** How much was written since the agent was started; neither ever falls. */
 export interface Written {
   readonly bytes: number;
-  /** Ends of lines. They are counted a few seconds later than the bytes. */
+  /** Ends of lines, some seconds later than the bytes. Where much is written they are estimated. */
   readonly lines: number;
 }
 
@@ -16,33 +16,37 @@ export interface WrittenOutput extends Written {
   readonly stderr: Written;
 }
 
-/** How often what has grown is read to count its lines, in milliseconds. */
+/** How often the lines of what has come are counted, in milliseconds. */
 const roundInterval = 5_000;
-/** For how many milliseconds of each round the agent counts at most. Who writes more than that is counted later, as far as it is kept till then. */
-const mostWork = 250;
-/** For how many of them it counts at a stretch. */
+/** How much of one stream is read in a round: of one that has grown by more, the lines of the rest are estimated. */
+const mostOfOne = 256 * 1024;
+/** The same of all streams together, which is one hundredth of the time of a core. */
+const mostOfAll = 16 * 2 ** 20;
+/** For how many milliseconds it counts at a stretch. */
 const longestSlice = 4;
-/** How much of one stream is read at a time, so that nobody waits for the end of a long one. */
-const pieceSize = 128 * 1024;
 const lineEnd = 0x0a;
 
-/** How far the lines of a run have been counted. */
-interface Pending {
-  readonly service: string;
+/** A stream that has grown. */
+interface Growth {
   readonly run: Run;
-  readonly counted: Record<StreamName, number>;
+  readonly stream: StreamName;
+  /** Up to where its lines were counted, and are to be counted now. */
+  readonly from: number;
+  readonly to: number;
+  readonly output: StreamOutput;
 }
 
 /**
- * Counts what services write. The bytes are known from the sizes of the files, which are looked at anyway. For the lines, what
- * has come is read once more, some seconds of it at a time: it is still in the memory of the system then.
+ * Counts what services write. The bytes are known from the sizes of the files, which are looked at anyway. Lines would cost
+ * more than the whole capture if all output were read for them: every few seconds the end of what has come is read,
+ * which is still in the memory of the system, and where that is not all, the rest counts as if it were alike.
  */
 export class WrittenCounts {
   readonly #services = new Map<string, ServiceOutput>();
-  readonly #pending = new Map<Run, Pending>();
-  readonly #piece = Buffer.allocUnsafeSlow(pieceSize);
+  /** Where the streams of each run were when its lines were counted last. */
+  readonly #grown = new Map<Run, { readonly service: string; readonly from: Offsets }>();
+  readonly #piece = Buffer.allocUnsafeSlow(mostOfOne);
   #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   /** By service: those that have written anything. */
   get all(): ReadonlyMap<string, WrittenOutput> {
@@ -54,68 +58,62 @@ export class WrittenCounts {
     const output = this.#services.get(service) ?? new ServiceOutput();
     this.#services.set(service, output);
     for (const stream of streamNames) output[stream].bytes += Math.max(0, to[stream] - from[stream]);
-    if (!this.#pending.has(run)) this.#pending.set(run, { service, run, counted: { ...from } });
-    this.#plan();
+    if (!this.#grown.has(run)) this.#grown.set(run, { service, from });
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.countLines();
+    }, roundInterval).unref();
   }
 
   /** Forgets a service that is deleted. */
   forget(service: string): void {
     this.#services.delete(service);
-    for (const { run, service: whose } of this.#pending.values())
-      if (whose === service) this.#pending.delete(run);
   }
 
   close(): void {
-    this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#grown.clear();
   }
 
-  /** Counts the lines that have come, as many of them as there is time for. */
+  /** Counts the lines of what has come since the last time. */
   async countLines(): Promise<void> {
-    let worked = 0;
+    const growths = this.#takeGrowths();
+    const most = Math.min(mostOfOne, Math.floor(mostOfAll / Math.max(1, growths.length)));
     let sliceBegin = performance.now();
-    while (this.#pending.size > 0)
-      // One piece of each in turn: a service that writes much does not keep the others from being counted.
-      for (const pending of [...this.#pending.values()]) {
-        if (this.#countPiece(pending) === 0) this.#pending.delete(pending.run);
-        const slice = performance.now() - sliceBegin;
-        if (slice < longestSlice) continue;
-        worked += slice;
-        await nextTurn();
-        if (worked >= mostWork || this.#isClosed) return;
-        sliceBegin = performance.now();
-      }
-  }
-
-  #plan(): void {
-    if (this.#timer !== undefined || this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      void this.countLines().finally(() => {
-        this.#timer = undefined;
-        if (this.#pending.size > 0) this.#plan();
-      });
-    }, roundInterval).unref();
-  }
-
-  /** How many bytes there were to count. */
-  #countPiece({ service, run, counted }: Pending): number {
-    const output = this.#services.get(service);
-    if (output === undefined || run.isRemoved) return 0;
-    let read = 0;
-    for (const stream of streamNames) {
-      const from = Math.max(counted[stream], run.head[stream]);
-      const length = Math.min(run.sizes[stream] - from, pieceSize);
-      if (length <= 0) continue;
-      const lines = this.#linesIn(run.files[stream], from, length);
-      // What cannot be read now was removed, or compressed since its run ended.
-      counted[stream] = lines === null ? run.sizes[stream] : from + length;
-      output[stream].lines += lines ?? 0;
-      read += length;
+    for (const growth of growths) {
+      this.#count(growth, most);
+      if (performance.now() - sliceBegin < longestSlice) continue;
+      await nextTurn();
+      sliceBegin = performance.now();
     }
-    return read;
   }
 
-  #linesIn(file: string, from: number, length: number): number | null {
+  #takeGrowths(): Growth[] {
+    const growths = [...this.#grown].flatMap(([run, { service, from }]) => {
+      const output = this.#services.get(service);
+      const grown = streamNames.filter((stream) => run.sizes[stream] > from[stream]);
+      return output === undefined
+        ? []
+        : grown.map((stream) => ({
+            run,
+            stream,
+            from: from[stream],
+            to: run.sizes[stream],
+            output: output[stream],
+          }));
+    });
+    this.#grown.clear();
+    return growths;
+  }
+
+  #count({ run, stream, from, to, output }: Growth, most: number): void {
+    const length = Math.min(to - from, most);
+    const lines = this.#linesIn(run.files[stream], to - length, length);
+    output.counted += (lines / length) * (to - from);
+  }
+
+  /** None of what cannot be read: it was removed meanwhile. */
+  #linesIn(file: string, from: number, length: number): number {
     try {
       const descriptor = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
       try {
@@ -124,14 +122,24 @@ export class WrittenCounts {
         closeSync(descriptor);
       }
     } catch {
-      return null;
+      return 0;
     }
   }
 }
 
+class StreamOutput implements Written {
+  bytes = 0;
+  /** With the fractions that estimates leave. */
+  counted = 0;
+
+  get lines(): number {
+    return Math.round(this.counted);
+  }
+}
+
 class ServiceOutput implements WrittenOutput {
-  readonly stdout = { bytes: 0, lines: 0 };
-  readonly stderr = { bytes: 0, lines: 0 };
+  readonly stdout = new StreamOutput();
+  readonly stderr = new StreamOutput();
 
   get bytes(): number {
     return this.stdout.bytes + this.stderr.bytes;
