@@ -84,6 +84,9 @@ export class Receiver {
   get warnings(): string[] {
     const { refusal } = this.#queue;
     return [
+      ...(tellsSecrets(this.#config)
+        ? ['its secret crosses the network readable; have `url` begin with https']
+        : []),
       ...(this.#failing === null ? [] : [this.#failing]),
       ...(refusal === null ? [] : [`what waits cannot be written to the disk: ${refusal}`]),
     ].map((message) => this.#named(message));
@@ -174,6 +177,13 @@ export class Receiver {
   #named(message: string): string {
     return `remote_write ${this.#config.name}: ${message}`;
   }
+}
+
+/** Whether others on the way can read what the receiver knows the agent by. */
+function tellsSecrets({ url, token_file, password_file }: RemoteWriteConfig): boolean {
+  const { protocol, hostname } = new URL(url);
+  const isOnThisHost = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return protocol === 'http:' && !isOnThisHost && (token_file ?? password_file) !== undefined;
 }
 
 function limitsOf({ queue_size, queue_age }: RemoteWriteConfig): QueueLimits {

@@ -384,6 +384,21 @@ test('a disk that takes nothing loses nothing while the receiver takes it', asyn
   assert.match(remoteWrite.warnings.join(), /cannot be written to the disk/);
 });
 
+test('a secret that would cross the network readable is warned of', async (context) => {
+  const bench = new Bench(context);
+  const given = (name: string, url: string) => ({ name, url, token_file: '/nowhere/token' });
+  bench.configure(
+    given('open', 'http://metrics.invalid/'),
+    given('sealed', 'https://metrics.invalid/'),
+    given('near', 'http://127.0.0.1:9/'),
+    { name: 'plain', url: 'http://metrics.invalid/' },
+  );
+  const { warnings } = await bench.begin();
+  assert.deepEqual(warnings, [
+    'remote_write open: its secret crosses the network readable; have `url` begin with https',
+  ]);
+});
+
 test('a metric that cannot be read keeps no other from being sent', async (context) => {
   const bench = new Bench(context);
   await using receiver = await startReceiver();
