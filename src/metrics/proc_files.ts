@@ -5,8 +5,8 @@ import type { HostUsage } from './tick.ts';
 const sectorBytes = 512;
 /** Disks that stand for others or for memory: what goes through them is counted where it ends, or not at all. */
 const standIns = /^(loop|ram|zram|dm-|md|sr|fd|nbd)\d/;
-/** The number of a partition behind the name of its disk: `sda1`, `nvme0n1p2`. */
-const partitionNumber = /^p?\d+$/;
+/** A partition has a number behind the name of its disk, and a `p` before that where the name ends with a digit. */
+const partition = /^(?:(.*\d)p|(.*[^\d]))\d+$/;
 
 /** /proc/stat: processor time of the host, its processors and its boot. */
 export function parseStat(text: string): Pick<HostUsage, 'booted_at' | 'processors' | 'cpu_seconds'> {
@@ -82,9 +82,11 @@ export function parseDisks(text: string, isDisk: (name: string) => boolean): Hos
     if (written === undefined || standIns.test(name)) return [];
     return [{ name, read: numberOf(read), written: numberOf(written) }];
   });
-  const names = lines.map(({ name }) => name);
-  const isPart = (name: string) =>
-    names.some((whole) => name.startsWith(whole) && partitionNumber.test(name.slice(whole.length)));
+  const names = new Set(lines.map(({ name }) => name));
+  const isPart = (name: string) => {
+    const [, numbered, plain] = partition.exec(name) ?? [];
+    return names.has(numbered ?? plain ?? '');
+  };
   const counted = preferring(
     lines.filter(({ name }) => !isPart(name)),
     ({ name }) => isDisk(name),

@@ -95,7 +95,10 @@ test('where there are none, all but loopback counts', () => {
 const disks = `   7       0 loop0 1 0 8 0 0 0 8 0 0 0 0
  254       0 sda 782757 49074 100 1319835 1153561 1089621 200 1074217 0 305188 2563492 823764 548 155379816 106286 266278 63153
  254       1 sda1 5 0 90 0 0 0 190 0 0 0 0
+ 254      17 sda17 5 0 90 0 0 0 190 0 0 0 0
  259       0 nvme0n1 5 0 10 0 0 0 20 0 0 0 0
+ 179       0 mmcblk0 5 0 1 0 0 0 2 0 0 0 0
+ 179       1 mmcblk0p1 5 0 1 0 0 0 2 0 0 0 0
  259       1 nvme0n1p1 5 0 9 0 0 0 19 0 0 0 0
  252       0 dm-0 5 0 100 0 0 0 200 0 0 0 0
    9       0 md0 5 0 100 0 0 0 200 0 0 0 0
@@ -103,10 +106,10 @@ const disks = `   7       0 loop0 1 0 8 0 0 0 8 0 0 0 0
 `;
 
 test('each byte of a disk counts once, whatever stands on it', () => {
-  const expected = { read: 110 * 512, written: 220 * 512 };
+  const expected = { read: 111 * 512, written: 222 * 512 };
   assert.deepEqual(parseDisks(disks, none), expected);
   assert.deepEqual(
-    parseDisks(disks, (name) => name === 'sda' || name === 'nvme0n1'),
+    parseDisks(disks, (name) => ['sda', 'nvme0n1', 'mmcblk0'].includes(name)),
     expected,
   );
   assert.deepEqual(
