@@ -1,6 +1,5 @@
 import type { TraceContext } from '../lib/trace_context.ts';
-import type { Failure } from './attempt.ts';
-import type { NoInstance, TargetInstance } from './target.ts';
+import type { Failure, NoInstance, TargetInstance } from './target.ts';
 
 /**
  * Why a request was not served to its end: the instance, as it is counted; no instance; the body of the request; the client

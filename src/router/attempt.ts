@@ -4,7 +4,7 @@ import { decoded, endToEnd, type Fields } from './fields.ts';
 import { forwardedFields } from './forwarding.ts';
 import { ConnectTimeout, type InstancePools } from './instance_pools.ts';
 import type { BodyProblem } from './request_body.ts';
-import type { Lease, TargetService } from './target.ts';
+import type { Failure, Lease, TargetService } from './target.ts';
 
 /** What has become of a request at one instance. */
 export type Outcome =
@@ -16,8 +16,6 @@ export type Outcome =
   | { readonly kind: 'body'; readonly problem: BodyProblem }
   /** Nothing of an answer has come. */
   | { readonly kind: 'failed'; readonly how: Failure; readonly was_sent: boolean };
-
-export type Failure = 'unreachable' | 'broken' | 'timed_out';
 
 interface AttemptOptions {
   readonly exchange: Exchange;

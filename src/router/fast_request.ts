@@ -3,7 +3,6 @@ import type { AccessRecord } from './access_record.ts';
 import type { AnswerBuffer } from './answer_buffer.ts';
 import { answerPage, type PageText } from './answer_page.ts';
 import { AnswerRelay } from './answer_relay.ts';
-import type { Failure } from './attempt.ts';
 import { linesOf } from './field_lines.ts';
 import { failures, noInstance, nothingHere, retryAfter } from './full_path.ts';
 import type { PlainAnswer } from './plain_answer.ts';
@@ -11,7 +10,7 @@ import type { PlainHead } from './plain_head.ts';
 import type { PlainRequest } from './plain_origin.ts';
 import type { RawConnection, RawPool, RawUser } from './raw_pool.ts';
 import { triesAgain } from './retries.ts';
-import type { Destination, Director, Lease, NoInstance, TargetInstance } from './target.ts';
+import type { Destination, Director, Failure, Lease, NoInstance, TargetInstance } from './target.ts';
 
 /** The way back to the client of a request. */
 export interface FastClient {

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnswerPage, PageText } from './answer_page.ts';
 import { answerPage } from './answer_page.ts';
-import { attempt, type Failure, type Outcome } from './attempt.ts';
+import { attempt, type Outcome } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeldRequests } from './held_requests.ts';
 import type { InstancePools } from './instance_pools.ts';
 import type { BodyProblem } from './request_body.ts';
 import { triesAgain } from './retries.ts';
-import type { Destination, Director, Lease, NoInstance, TargetService } from './target.ts';
+import type { Destination, Director, Failure, Lease, NoInstance, TargetService } from './target.ts';
 
 interface FullPathOptions {
   readonly director: Director;

@@ -55,6 +55,9 @@ export interface TargetService {
 /** Why there is no instance: none is ready, or all are full. */
 export type NoInstance = 'none_ready' | 'all_full';
 
+/** What an instance can do wrong: take no connection, break off, or take too long. */
+export type Failure = 'unreachable' | 'broken' | 'timed_out';
+
 /** A place at an instance for one request or one WebSocket connection. */
 export interface Lease {
   readonly instance: TargetInstance;
@@ -66,7 +69,7 @@ export interface Lease {
    */
   answered(status: number, duration: number): void;
   /** There was no answer, or it broke off. At most once; not when the client went away. */
-  failed(how: 'unreachable' | 'broken' | 'timed_out'): void;
+  failed(how: Failure): void;
   /** It was given up for another instance. */
   retried(): void;
   /** Gives the place back. Once, whatever happened; with what went through, in bytes. */
