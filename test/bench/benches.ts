@@ -8,6 +8,7 @@ import { measureFollow } from './parts/follow.ts';
 import { measureIdle } from './parts/idle.ts';
 import { measureIdleServices } from './parts/idle_services.ts';
 import { measureKills } from './parts/kills.ts';
+import { measureMetrics } from './parts/metrics.ts';
 import { measureProbes } from './parts/probes.ts';
 import { measureQuery } from './parts/query.ts';
 import { measureRecovery } from './parts/recovery.ts';
@@ -85,6 +86,7 @@ export const benches: Readonly<Record<string, Bench>> = {
     restart_loop: measureRestartLoop,
     idle: measureIdleServices,
     probes: measureProbes,
+    metrics: measureMetrics,
     follow: measureFollow,
     query: measureQuery,
     usage: measureUsage,

@@ -145,12 +145,12 @@ test('the listener of its own answers without a key, and takes no other Host', a
   assert.equal((await fetch(`http://127.0.0.1:${listener}/services`)).status, 404);
 });
 
-test('docs/metrics.md has every metric with its type and meaning, and no other', async () => {
-  const shown = [...(await scrape()).matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)];
-  const real = shown.map(([, name, help, type]) => `${name} ${type} ${help}`);
+test('docs/metrics.md has every metric with its type, and no other', async () => {
+  const shown = [...(await scrape()).matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   const page = readFileSync(resolve(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
-  const rows = [...page.matchAll(/^\| `(davit_\w+)` \| (\w+) \|[^|]*\| (.*) \|$/gm)];
-  assert.deepEqual(rows.map(([, name, type, help]) => `${name} ${type} ${help}`).sort(), real.sort());
+  const rows = [...page.matchAll(/^\| `(davit_\w+)` \| (\w+) \|/gm)];
+  const named = (all: readonly RegExpExecArray[]) => all.map(([, name, type]) => `${name} ${type}`).sort();
+  assert.deepEqual(named(rows), named(shown));
 });
 
 test('the labels of each metric are those that docs/metrics.md names', async () => {
