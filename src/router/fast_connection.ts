@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
-import { formatTraceparent, type TraceContext } from '../lib/trace_context.ts';
+import { formatTraceparent } from '../lib/trace_context.ts';
 import type { AccessLog } from './access_log.ts';
-import type { AccessRecord } from './access_record.ts';
 import { rawAnswer } from './answer_page.ts';
 import type { ClientConnection, Ending } from './client_connection.ts';
 import { type FastClient, type FastParts, FastRequest } from './fast_request.ts';
 import type { OpenConnection } from './open_connections.ts';
 import { type PlainHead, readPlainHead } from './plain_head.ts';
 import { PlainOrigins, PlainRequest } from './plain_origin.ts';
+import { RunningRecord } from './running_record.ts';
 import type { TargetInstance } from './target.ts';
-import { type Tracing, traceOf } from './tracing.ts';
+import type { Tracing } from './tracing.ts';
 
 /** What the connections of the fast path have in common. */
 export interface ConnectionParts extends FastParts {
@@ -58,11 +58,7 @@ export class FastConnection implements FastClient, OpenConnection {
   #pending: Buffer | null = null;
   #pieces = 0;
   #request: FastRequest | null = null;
-  /** The same one for each of its requests, as they come one after the other. */
-  #ownRecord: AccessRecord | null = null;
-  /** Of the request that is under way; null: nothing is noted of it. */
-  #record: AccessRecord | null = null;
-  #plain: PlainRequest | null = null;
+  readonly #record: RunningRecord;
   /** Whether requests are being taken from what is pending, further down the stack. */
   #isTaking = false;
   #closesAfter = false;
@@ -83,6 +79,7 @@ export class FastConnection implements FastClient, OpenConnection {
     this.#socket = socket;
     this.#handOver = handOver;
     this.#origins = new PlainOrigins(connection, parts.isTrusted);
+    this.#record = new RunningRecord(parts.access);
     this.#client = connection.peer;
     this.#active_at = performance.now();
     this.deadline = this.#active_at + parts.limits().header_timeout;
@@ -163,7 +160,7 @@ export class FastConnection implements FastClient, OpenConnection {
   }
 
   done(): void {
-    this.#note();
+    this.#record.end();
     this.#request = null;
     this.#head = null;
     this.#active_at = performance.now();
@@ -174,7 +171,7 @@ export class FastConnection implements FastClient, OpenConnection {
   }
 
   breakOff(): void {
-    this.#note();
+    this.#record.end();
     this.#request = null;
     this.destroy();
   }
@@ -183,7 +180,7 @@ export class FastConnection implements FastClient, OpenConnection {
     const { bytes, lines_end, length } = this.#head as PlainHead;
     const end = lines_end + 2;
     this.#request = null;
-    this.#record = null;
+    this.#record.drop();
     const head = bytes.subarray(end - length, end);
     this.#handAway(this.#pending === null ? head : joined(head, this.#pending));
   }
@@ -208,10 +205,7 @@ export class FastConnection implements FastClient, OpenConnection {
   readonly #onClose = (): void => {
     this.#state = 'gone';
     this.#request?.abort();
-    if (this.#request !== null) {
-      this.#record?.failed('client_gone');
-      this.#note();
-    }
+    if (this.#request !== null) this.#record.end('client_gone');
     this.#request = null;
     this.#parts.onGone(this);
   };
@@ -240,8 +234,9 @@ export class FastConnection implements FastClient, OpenConnection {
     const origin = this.#origins.find(head);
     if (origin === null) return this.#handAway(bytes);
     const request = new PlainRequest(head, origin);
-    const trace = this.#parts.tracing.isStarting ? this.#startTrace(request) : null;
-    if (trace === 'not_plain') return this.#handAway(bytes);
+    const { tracing } = this.#parts;
+    const trace = tracing.isStarting ? tracing.startForPlain(request) : null;
+    if (trace === 'not_valid') return this.#handAway(bytes);
     this.#state = 'serving';
     this.#active_at = performance.now();
     this.#pending = bytes.length === head.length ? null : bytes.subarray(head.length);
@@ -252,38 +247,12 @@ export class FastConnection implements FastClient, OpenConnection {
     this.#client = origin.client;
     this.#rule = null;
     this.#instance = null;
-    this.#record = this.#begin(request, trace);
     const lines =
       trace === null ? origin.lines : `${origin.lines}traceparent: ${formatTraceparent(trace)}\r\n`;
-    this.#request = new FastRequest(this.#parts, this, head, request, lines, this.#record);
+    const record = this.#record.begin(request, trace);
+    this.#request = new FastRequest(this.#parts, this, head, request, lines, record);
     this.#request.start();
     return true;
-  }
-
-  /** A trace for a request that names none. One that names it in a way that is not valid is left to the full path. */
-  #startTrace(request: PlainRequest): TraceContext | 'not_plain' | null {
-    const given = request.header('traceparent');
-    if (given === undefined && request.header('tracestate') === undefined) return this.#parts.tracing.start();
-    return traceOf(['traceparent', given ?? '']) === null ? 'not_plain' : null;
-  }
-
-  #begin(request: PlainRequest, trace: TraceContext | null): AccessRecord | null {
-    const { access } = this.#parts;
-    if (!access.isOn) return null;
-    const record = access.begin(this.#ownRecord);
-    if (record === null) return null;
-    this.#ownRecord = record;
-    this.#plain = request;
-    record.trace = trace;
-    return record;
-  }
-
-  /** The request that is under way is over. */
-  #note(): void {
-    if (this.#record === null) return;
-    this.#parts.access.end(this.#record, this.#plain as PlainRequest, this.protocol);
-    this.#record = null;
-    this.#plain = null;
   }
 
   #awaitRest(bytes: Buffer): false {

@@ -1,5 +1,6 @@
 import type { TraceMode } from '../contract/routing_table.ts';
 import { formatTraceparent, NewTraces, parseTraceparent, type TraceContext } from '../lib/trace_context.ts';
+import type { RoutedRequest } from '../routing/request.ts';
 import { type Fields, valuesOf, without } from './fields.ts';
 
 /** What becomes of requests that name no trace. A trace that a client names is never touched. */
@@ -19,10 +20,17 @@ export class Tracing {
   /** A trace for a request with these fields; null: it has one, or is to have none. */
   startFor(fields: Fields): TraceContext | null {
     if (!this.isStarting || traceOf(fields) !== null) return null;
-    return this.start();
+    return this.#start();
   }
 
-  start(): TraceContext {
+  /** The same for a plain request; `not_valid`: what it says of a trace has to be taken out first. */
+  startForPlain(request: Pick<RoutedRequest, 'header'>): TraceContext | 'not_valid' | null {
+    const given = request.header('traceparent');
+    if (given === undefined && request.header('tracestate') === undefined) return this.#start();
+    return parseTraceparent(given) === null ? 'not_valid' : null;
+  }
+
+  #start(): TraceContext {
     return this.#traces.next(this.#mode === 'start_sampled');
   }
 }
