@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import type { LogForwardingConfig } from '../config/log_forwarding.ts';
+import { errorMessage } from '../lib/errors.ts';
 import type { LogFeed } from '../logs/log_feed.ts';
 import type { BackoffTimes } from './backoff.ts';
 import { Positions } from './positions.ts';
@@ -55,7 +56,8 @@ export class LogForwarding {
     this.#stopListening = this.#options.feed.listen({
       onNews: (service) => this.#each((target) => target.noteNews(service)),
       onRemoval: async (service) => {
-        await Promise.all([...this.#targets.values()].map((target) => target.bidFarewell(service)));
+        const farewells = [...this.#targets.values()].map((target) => target.bidFarewell(service));
+        await Promise.all(farewells).catch((error: unknown) => this.#tell(error));
       },
       onRemoved: (service) => this.#each((target) => target.forget(service)),
     });
@@ -65,7 +67,7 @@ export class LogForwarding {
   /** Ends targets that are gone or others, and begins those that are new; the rest goes on. */
   reload(): void {
     if (!this.#isBegun) return;
-    this.#changes = this.#changes.then(() => this.#change());
+    this.#changes = this.#changes.then(() => this.#change()).catch((error: unknown) => this.#tell(error));
   }
 
   /** Ends what is under way; what has not arrived is sent by the next agent. */
@@ -73,7 +75,7 @@ export class LogForwarding {
     this.#isClosed = true;
     this.#stopListening();
     await this.#changes;
-    await Promise.all([...this.#targets.values()].map((target) => target.close()));
+    await Promise.allSettled([...this.#targets.values()].map((target) => target.close()));
     this.#positions.close();
   }
 
@@ -84,7 +86,7 @@ export class LogForwarding {
     );
     await Promise.all(
       others.map(async ([name, target]) => {
-        await target.close();
+        await target.retire();
         this.#targets.delete(name);
       }),
     );
@@ -96,6 +98,17 @@ export class LogForwarding {
   }
 
   #each(work: (target: Target) => void): void {
-    for (const target of this.#targets.values()) work(target);
+    for (const target of this.#targets.values()) {
+      try {
+        work(target);
+      } catch (error) {
+        // Whoever tells of news is the capture, which is not to be disturbed.
+        this.#tell(error);
+      }
+    }
+  }
+
+  #tell(error: unknown): void {
+    this.#options.onProblem(`log forwarding: ${errorMessage(error)}`);
   }
 }

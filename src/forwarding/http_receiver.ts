@@ -112,7 +112,7 @@ export class HttpReceiver implements Receiver {
       keepAliveTimeout: keptOpen,
       headersTimeout: most,
       bodyTimeout: most,
-      connect: { timeout: most, ...(ca && { ca }) },
+      connect: { timeout: most, rejectUnauthorized: true, ...(ca && { ca }) },
     });
     this.#agent = { authorities, dispatcher };
     return dispatcher;

@@ -111,5 +111,11 @@ function connectSocket({ host, port, tls, authorities }: ConnectionOptions): Soc
   if (!tls) return connectTcp({ host, port });
   // An address is no name that a server could be asked for; it is compared with the certificate all the same.
   const name = isIP(host) === 0 ? { servername: host } : {};
-  return connectTls({ host, port, ...name, ...(authorities && { ca: authorities }) });
+  return connectTls({
+    host,
+    port,
+    ...name,
+    rejectUnauthorized: true,
+    ...(authorities && { ca: authorities }),
+  });
 }

@@ -53,6 +53,8 @@ const quiet = 60_000;
 const longestFarewell = 2_000;
 /** How many kinds of trouble are remembered. */
 const mostTold = 1_000;
+/** When what could not be read at the begin is tried again, in milliseconds. */
+const triedAgainAfter = 10_000;
 
 /** One place where the output of services is sent on: whose, how far it has got, and how it fares. */
 export class Target {
@@ -65,15 +67,14 @@ export class Target {
   #failing: string | null = null;
   #counts = { lines: 0, bytes: 0, dropped_lines: 0, skipped_bytes: 0, failures: 0 };
   #lastSuccessAt: number | null = null;
-  readonly #begun: Promise<void>;
+  #begun: Promise<void> = Promise.resolve();
+  #tryLater: NodeJS.Timeout | undefined;
 
   constructor(options: TargetOptions) {
     this.config = options.config;
     this.#options = options;
     this.#pump = this.#makePump();
-    this.#begun = this.#takeUp().catch((error) => {
-      options.onProblem(`logs are not forwarded to "${this.config.name}": ${errorMessage(error)}`);
-    });
+    this.#takeUp();
   }
 
   /** What somebody should know; null: nothing. */
@@ -101,16 +102,16 @@ export class Target {
   /** A service may have written more. */
   noteNews(service: string): void {
     // Until then it is not known where those begin that were there before.
-    if (!this.#isTakenUp || !this.#takes(service)) return;
-    const source = this.#sources.get(service) ?? this.#addSource(service, this.#options.feed.begin(service));
-    this.#pump.add(source);
+    if (!this.#isTakenUp) return;
+    const known = this.#sources.get(service);
+    if (known === undefined && !this.#takes(service)) return;
+    this.#pump.add(known ?? this.#addSource(service, this.#options.feed.begin(service)));
   }
 
   /** Sends what is left of a service that is being removed, as far as that is soon done. */
   async bidFarewell(service: string): Promise<void> {
-    await this.#begun;
     const source = this.#sources.get(service);
-    if (source === undefined) return;
+    if (source === undefined || !this.#isTakenUp) return;
     this.#pump.add(source);
     await this.#pump.settled(source, longestFarewell);
   }
@@ -122,16 +123,34 @@ export class Target {
     this.#sources.delete(service);
     this.#pump.remove(source);
     this.#options.positions.note(this.config.name, service, null);
+    // Another service may get this name at once, and begins anew.
+    this.#options.positions.flush();
   }
 
+  /** Ends what is under way; what has not arrived is sent by whoever takes its place. */
   async close(): Promise<void> {
+    clearTimeout(this.#tryLater);
     await this.#begun;
+    clearTimeout(this.#tryLater);
     await this.#pump.close();
     this.#options.positions.flush();
+  }
+
+  /** As `close`, for good: what fails with it is over. */
+  async retire(): Promise<void> {
+    await this.close();
     if (this.#failing !== null) this.#options.onFailing(this.config.name, null);
   }
 
-  async #takeUp(): Promise<void> {
+  /** Learns how far everything has got, and tries that again when it cannot be read. */
+  #takeUp(): void {
+    this.#begun = this.#learnPlaces().catch((error: unknown) => {
+      this.#tell('places', `logs are not forwarded to "${this.config.name}" yet: ${errorMessage(error)}`);
+      this.#tryLater = setTimeout(() => this.#takeUp(), triedAgainAfter).unref();
+    });
+  }
+
+  async #learnPlaces(): Promise<void> {
     const { feed, positions, exists } = this.#options;
     const { name, services } = this.config;
     const before = positions.of(name);

@@ -28,7 +28,8 @@ export interface FeedPage {
   readonly more: boolean;
 }
 
-/** How much is read at once. */
+/** How much is read at once: so many lines, and about so many bytes. */
+const pageLines = 2_000;
 const pageBudget: SearchBudget = { searched_bytes: 131_072, milliseconds: 200, answered_bytes: 131_072 };
 
 /** The output of all services for those who take all of it along: where it begins, what comes next, and when there is more. */
@@ -61,8 +62,8 @@ export class LogFeed {
 
   /** The lines after a place, as far as they are there. */
   async next(service: string, place: Place): Promise<FeedPage> {
-    const query = { lines: Number.POSITIVE_INFINITY };
-    const page = await searchForward(() => this.#catalog.of(service), place, query, pageBudget);
+    const runs = () => this.#catalog.of(service);
+    const page = await searchForward(runs, place, { lines: pageLines }, pageBudget);
     return { lines: page.lines, place: page.place, skipped: page.skipped, more: page.truncated };
   }
 
