@@ -324,3 +324,39 @@ test('Retry-After is understood in seconds and as a date', () => {
   assert.equal(readRetryAfter('soon', now), null);
   assert.equal(readRetryAfter(undefined, now), null);
 });
+
+test('a database that takes nothing lets lines arrive all the same, and is told once', async () => {
+  await using receiver = await LineReceiver.start();
+  await using forwarded = new Forwarded();
+  forwarded.begin(central(receiver));
+  await forwarded.untilBegun();
+  forwarded.database.exec('PRAGMA query_only = ON');
+  forwarded.write('web', numbered(1, 10));
+  await receiver.untilReceived(10);
+  await until('it is told', () =>
+    forwarded.problems.some((problem) => problem.includes('cannot be written')),
+  );
+  forwarded.database.exec('PRAGMA query_only = OFF');
+  await until('it is written', () => forwarded.cursors().some(({ cursor }) => cursor === '1.21.0'));
+  forwarded.write('web', numbered(11, 12));
+  await receiver.untilReceived(12);
+  assert.deepEqual(receiver.numbers, range(1, 12));
+  assert.equal(forwarded.problems.length, 1, forwarded.problems.join('\n'));
+});
+
+test('very short lines arrive in pages that memory can hold, very long ones in pieces', async () => {
+  await using receiver = await LineReceiver.start();
+  await using forwarded = new Forwarded();
+  forwarded.begin(central(receiver, { batch_size: '16KiB' }));
+  await forwarded.untilBegun();
+  const long = 'ä'.repeat(50_000);
+  forwarded.write('web', `${'\n'.repeat(3_000)}${long}\nend\n`);
+  await until('the last has come', () => receiver.lines.some(({ message }) => message === 'end'));
+  assert.equal(receiver.lines.filter(({ message }) => message === '').length, 3_000);
+  const pieces = receiver.lines.filter(({ message }) => message.startsWith('ä'));
+  assert.equal(pieces.map(({ message }) => message).join(''), long);
+  assert.deepEqual(
+    pieces.map((piece) => piece['continues']),
+    [true, undefined],
+  );
+});
