@@ -30,7 +30,7 @@ export class Screen implements Disposable {
   /** Draws over what is there, without clearing it first, so that nothing flickers. */
   draw(): void {
     const lines = this.#picture().map((line) => line + clearLine);
-    this.#terminal.write(toBegin + lines.join('\r\n') + clearBelow);
+    this.#terminal.write(toBegin + lines.join('\n') + clearBelow);
   }
 
   [Symbol.dispose](): void {

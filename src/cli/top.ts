@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { DavitError } from '../lib/errors.ts';
@@ -18,6 +19,8 @@ interface TopOptions {
 
 /** The shortest time between two pictures, in milliseconds. */
 const leastInterval = 200;
+/** How long an answer may take before it is said that there is none, in milliseconds. */
+const patience = 3_000;
 /** What charts are asked for where a picture has no end. */
 const mostCharts = 200;
 
@@ -51,17 +54,25 @@ async function goOn(
   const { terminal, signal } = run;
   let frame = first;
   using screen = new Screen(terminal, () => picture(run, frame, true));
-  const ended = AbortSignal.any([signal, screen.quit]);
-  const interval = Math.max(leastInterval, milliseconds(options.interval));
-  while (!screen.quit.aborted) {
+  const show = (next: TopFrame) => {
+    frame = next;
     screen.draw();
+  };
+  const ended = AbortSignal.any([signal, screen.quit]);
+  const end = once(ended, 'abort');
+  const interval = Math.max(leastInterval, milliseconds(options.interval));
+  show(first);
+  while (!ended.aborted) {
     await terminal.drained(ended).catch(() => {});
     await delay(interval, undefined, { signal: ended }).catch(() => {});
-    signal.throwIfAborted();
-    if (screen.quit.aborted) return;
-    frame = await takeFrame(look, options, terminal.rows).catch((error) => lost(frame, error));
-    signal.throwIfAborted();
+    if (ended.aborted) break;
+    const slow = setTimeout(() => show({ ...frame, lost: 'the agent does not answer' }), patience);
+    const next = takeFrame(look, options, terminal.rows)
+      .catch((error) => lost(frame, error))
+      .finally(() => clearTimeout(slow));
+    await Promise.race([next.then(show), end]);
   }
+  signal.throwIfAborted();
 }
 
 async function takeFrame(look: TopLook, { sort }: TopOptions, rows: number): Promise<TopFrame> {

@@ -95,7 +95,7 @@ function titleLine(
   const title = `davit ${agent.version} on ${agent.hostname}`;
   if (lost === null)
     return style('bold', clipped(safeText(`${title}, up ${since(agent.started_at)}`), columns));
-  return style('red', clipped(safeText(`${lost}; this is of ${since(at)} ago`), columns));
+  return style('red', clipped(safeText(`As of ${since(at)} ago: ${lost}`), columns));
 }
 
 function totalParts({ totals, services }: Stats): string[] {

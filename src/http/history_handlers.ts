@@ -91,9 +91,11 @@ function whatIsWrong(asked: string): string {
     : `is no series; did you mean "${meant}"?`;
 }
 
-/** A time, or how long ago, in milliseconds since the epoch. */
+/** A time, or how long ago, in milliseconds since the epoch. Throws `invalid_request` where there is no such time. */
 function moment(text: string, now: number): number {
-  return text.endsWith('Z') ? Date.parse(text) : now - milliseconds(text);
+  const time = text.endsWith('Z') ? Date.parse(text) : now - milliseconds(text);
+  if (Number.isNaN(time)) throw new DavitError('invalid_request', `there is no time ${text}`);
+  return Math.max(0, time);
 }
 
 function tooMany(count: number, series: number): DavitError {
