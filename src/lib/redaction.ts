@@ -2,7 +2,7 @@
 export const redacted = '[redacted]';
 
 /** Values that are shorter say too little, and would be found in half of all words. */
-export const shortestSecret = 6;
+const shortestSecret = 6;
 /** What is longer of a line is cut off, in UTF-16 units: no more is looked through. */
 const longestLine = 16_384;
 /** How many values are looked for. */
