@@ -123,7 +123,28 @@ test('a crash after a deploy is not of its trace', async () => {
     body.events.some(isOfCrash),
   );
   assert.equal(events.find(isOfCrash).trace_id, null);
-  await agent.until('GET', '/service/web/status', ({ status }) => status === 'running');
+  await agent.until('GET', '/api/v1/services/web/instances', ({ instances }) => instances[0]?.ready);
+});
+
+test('a deployment that goes on after the answer does so in its trace', async () => {
+  const patch = { env: { RELEASE: 'next' }, rollout: { bake: 'manual' } };
+  const headers = { traceparent: traceparent('e') };
+  const { status, body } = await agent.call('POST', '/service/web/deploy', patch, headers);
+  assert.equal(status, 200, JSON.stringify(body));
+  const promote = `/api/v1/services/web/deployments/${body.deployment}/promote`;
+  assert.equal((await agent.call('POST', promote, {}, { traceparent: traceparent('f') })).status, 200);
+  const isOf = (type: string) => (event: { type: string }) => event.type === type;
+  const { events } = await agent.until('GET', '/api/v1/events?service=web&limit=200', (answer) => {
+    const after = answer.events.slice(answer.events.findIndex(isOf('deployment.promoted')) + 1);
+    return answer.events.some(isOf('deployment.promoted')) && after.some(isOf('service.stopped'));
+  });
+  const first = events.findLastIndex(isOf('deployment.started'));
+  const last = events.findLastIndex(isOf('service.stopped'));
+  const known = events
+    .slice(first, last + 1)
+    .map(({ type, trace_id }: { type: string; trace_id: string | null }) => [type, trace_id?.[0] ?? null]);
+  const others = known.filter(([, digit]: [string, string | null]) => digit !== 'e');
+  assert.deepEqual(others, [['deployment.promoted', 'f']]);
 });
 
 test('the router carries a trace to the service, and the access log has it, from a reload until the next one', async () => {
