@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { RemoteWriteConfig } from '../../config/metrics.ts';
@@ -8,6 +8,7 @@ import type { Exposition } from '../exposition/exposition.ts';
 import { Complaints } from './complaints.ts';
 import { addOwnMetrics } from './own_metrics.ts';
 import { Receiver, type SentValue } from './receiver.ts';
+import { RequestFolder } from './request_folder.ts';
 import { type SeriesValue, seriesValues } from './series.ts';
 import { SeriesEnds } from './series_ends.ts';
 import { WriteRequests } from './write_request.ts';
@@ -44,6 +45,8 @@ export class RemoteWrite {
   readonly #ends = new SeriesEnds();
   readonly #complaints: Complaints;
   #changes: Promise<void> = Promise.resolve();
+  /** The tick whose metrics are to be read next. */
+  #due: number | null = null;
   #isReading = false;
   /** The time of the newest samples that were handed on. */
   #newest = 0;
@@ -76,18 +79,10 @@ export class RemoteWrite {
 
   /** Sends what the registry holds as it is now, as samples of the time `at` (milliseconds since the epoch). Returns at once. */
   observe(at: number): void {
-    if (this.#receivers.size === 0) return;
-    if (this.#isReading) {
-      this.#complaints.tell('slow', 'metrics take longer than an interval to read');
-      return;
-    }
-    if (!this.#isNewer(at)) return;
-    this.#isReading = true;
-    this.#read(at)
-      .catch((error) => this.#complaints.tell('send', `metrics cannot be sent: ${errorMessage(error)}`))
-      .finally(() => {
-        this.#isReading = false;
-      });
+    if (this.#receivers.size === 0 || !this.#isNewer(at)) return;
+    if (this.#due !== null) this.#complaints.tell('slow', 'metrics take longer than an interval to read');
+    this.#due = at;
+    if (!this.#isReading) void this.#readDue();
   }
 
   /** Sends what can be sent in a moment; the rest waits for the next agent. */
@@ -96,6 +91,20 @@ export class RemoteWrite {
       Promise.all([...this.#receivers.values()].map((receiver) => receiver.close(patienceAtEnd))),
     );
     await Promise.race([closed, sleep(patienceAtEnd + patienceForDisk, undefined, { ref: false })]);
+  }
+
+  /** Never rejects. */
+  async #readDue(): Promise<void> {
+    this.#isReading = true;
+    for (let at = this.#due; at !== null; at = this.#due) {
+      this.#due = null;
+      try {
+        await this.#read(at);
+      } catch (error) {
+        this.#complaints.tell('send', `metrics cannot be sent: ${errorMessage(error)}`);
+      }
+    }
+    this.#isReading = false;
   }
 
   async #read(at: number): Promise<void> {
@@ -181,13 +190,12 @@ export class RemoteWrite {
     await receiver?.forget();
   }
 
-  /** What waits for receivers that are not configured, also since an earlier agent. */
+  /** What waits for receivers that are not configured, also since an earlier agent. Nothing else is touched. */
   async #removeStrangers(names: ReadonlySet<string>): Promise<void> {
     const { folder, onProblem } = this.#options;
     try {
-      for (const name of await namesIn(folder)) {
-        if (names.has(name)) continue;
-        await rm(join(folder, name), { recursive: true, force: true });
+      for (const name of await foldersIn(folder)) {
+        if (names.has(name) || !(await new RequestFolder(join(folder, name)).clear())) continue;
         onProblem(`remote_write ${name}: it is not configured any more; what waited for it is removed`);
       }
     } catch (error) {
@@ -196,9 +204,10 @@ export class RemoteWrite {
   }
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function foldersIn(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;

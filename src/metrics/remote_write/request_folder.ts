@@ -1,9 +1,11 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorCode } from '../../lib/errors.ts';
 import { fileName, isWhole, type QueuedRequest, readFileName } from './queued_request.ts';
 
+/** How the names of files end that are being written. */
+const partialEnd = '.tmp';
 /** Another try may work: the file is as it was. */
 const passingErrors: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY']);
 
@@ -24,14 +26,14 @@ export class RequestFolder {
   load(): QueuedRequest[] {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(this.#folder).sort();
-    for (const name of names) if (name.endsWith('.tmp')) rmSync(join(this.#folder, name), { force: true });
+    for (const name of names) if (isPartial(name)) rmSync(join(this.#folder, name), { force: true });
     return names.flatMap((name) => readFileName(name) ?? []);
   }
 
   /** The file appears whole or not at all, unless the power is cut. */
   async write(request: QueuedRequest, body: Uint8Array): Promise<void> {
     const file = this.#fileOf(request);
-    const partial = `${file}.tmp`;
+    const partial = file + partialEnd;
     try {
       // Somebody may have removed it.
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -55,7 +57,21 @@ export class RequestFolder {
     await rm(this.#fileOf(request), { force: true });
   }
 
+  /** Removes all requests, and the folder unless something else is in it, too. Resolves with whether there were any. */
+  async clear(): Promise<boolean> {
+    const own = (await readdir(this.#folder)).filter(
+      (name) => readFileName(name) !== null || isPartial(name),
+    );
+    for (const name of own) await rm(join(this.#folder, name), { force: true });
+    await rmdir(this.#folder).catch(() => {});
+    return own.length > 0;
+  }
+
   #fileOf(request: QueuedRequest): string {
     return join(this.#folder, fileName(request));
   }
+}
+
+function isPartial(name: string): boolean {
+  return name.endsWith(partialEnd) && readFileName(name.slice(0, -partialEnd.length)) !== null;
 }

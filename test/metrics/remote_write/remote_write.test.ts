@@ -362,11 +362,19 @@ test('another address of a receiver gets what waited for the one before', async 
 
 test('at a start, what waits for receivers that are not configured is removed, and nothing else', async (context) => {
   const bench = new Bench(context);
-  mkdirSync(join(bench.folder, 'old'), { recursive: true });
-  writeFileSync(join(bench.folder, 'old', 'x'), '');
+  for (const name of ['old', 'photos']) mkdirSync(join(bench.folder, name), { recursive: true });
+  const request = '0000000000000001-1763758000123-1-3-00000000.snappy';
+  for (const name of [request, `${request}.tmp`]) writeFileSync(join(bench.folder, 'old', name), '');
+  const others = [join(bench.folder, 'photos', 'cat.tmp'), join(bench.folder, 'notes.txt')];
+  for (const other of others) writeFileSync(other, '');
   bench.configure({ name: 'main', url: `http://127.0.0.1:${await freePort()}/` });
   await bench.begin();
-  await until('it is removed', () => !existsSync(join(bench.folder, 'old')));
+  await until('it is told', () => bench.problems.length > 0);
+  assert.equal(existsSync(join(bench.folder, 'old')), false);
+  assert.deepEqual(bench.problems, [
+    'remote_write old: it is not configured any more; what waited for it is removed',
+  ]);
+  for (const other of others) assert.ok(existsSync(other));
   await bench.tick();
   await bench.begin();
   assert.equal(readdirSync(join(bench.folder, 'main')).length, 1);
