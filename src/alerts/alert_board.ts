@@ -77,7 +77,8 @@ export class AlertBoard {
     for (const record of [...this.#alerts.values()]) {
       const rule = rules.get(record.rule);
       const due = rule === undefined ? null : dueAt(record, rule);
-      if (rule === undefined || due === null || due > now) continue;
+      // After the clock was set back, what waits begins to wait anew.
+      if (rule === undefined || due === null || (due > now && record.since <= now)) continue;
       this.#move(rule, record, nextCourse(record, record.state === 'pending', rule, now), now);
     }
   }
@@ -137,7 +138,7 @@ export class AlertBoard {
       resolved_at: null,
       firing_event: null,
       notified_at: null,
-      is_owed: false,
+      told: [],
       circumstances: null,
     };
     this.#move(rule, record, course, now);

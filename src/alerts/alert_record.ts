@@ -34,8 +34,8 @@ export interface AlertRecord {
   readonly firing_event: number | null;
   /** When somebody was told last that it fires. */
   readonly notified_at: number | null;
-  /** Whether somebody who was told that it fires has to be told that it is over. */
-  readonly is_owed: boolean;
+  /** The notifiers that were told that it fires, and have to be told yet that it is over. */
+  readonly told: readonly string[];
   readonly circumstances: Circumstances | null;
 }
 

@@ -38,6 +38,8 @@ export class AlertWatch {
   readonly #changed = new Set<string>();
   readonly #again = new Map<string, Again>();
   readonly #ends: (() => void)[] = [];
+  /** The rules that could not be looked at last. */
+  readonly #failing = new Set<string>();
   #soon: NodeJS.Immediate | undefined;
 
   constructor(options: AlertWatchOptions) {
@@ -46,10 +48,13 @@ export class AlertWatch {
 
   /** Looks at all that is, and then at what changes. */
   begin(): void {
-    const { registry, deployments, events, board } = this.#options;
+    const { registry, deployments, events, board, detectors } = this.#options;
     this.#ends.push(
       registry.subscribe((service) => this.noteChange(service)),
-      deployments.subscribe((service) => this.noteChange(service)),
+      deployments.subscribe((service) => {
+        detectors.deployed(service);
+        this.noteChange(service);
+      }),
       // What is counted of events is told by nothing else.
       events.subscribe(({ type, service }) => {
         if (type === 'service.restarting' && service !== null) this.noteChange(service);
@@ -123,13 +128,15 @@ export class AlertWatch {
   #turn(): void {
     clearImmediate(this.#soon);
     this.#soon = undefined;
-    const { registry, rules } = this.#options;
+    const { registry, rules, detectors } = this.#options;
     const changed = [...this.#changed];
     this.#changed.clear();
     const ofServices = [...rules.watched.values()].filter(
       ({ isOfServices, watched }) => isOfServices && watched.kind === 'event',
     );
-    if (changed.some((service) => registry.find(service) === null)) this.#endGone();
+    const gone = changed.filter((service) => registry.find(service) === null);
+    for (const service of gone) detectors.forget(service);
+    if (gone.length > 0) this.#endGone();
     for (const service of changed)
       if (registry.find(service) !== null)
         for (const rule of ofServices) if (rule.fits(service)) this.#look(rule, service);
@@ -138,13 +145,12 @@ export class AlertWatch {
 
   /** Ends alerts of what there is no more: rules, and services. */
   #endGone(): void {
-    const { registry, rules, board, detectors, now } = this.#options;
+    const { registry, rules, board, now } = this.#options;
     for (const record of [...board.all()]) {
       const rule = rules.watched.get(record.rule);
       const { service } = record;
       const isThere = service === null || registry.find(service) !== null;
       const isMeant = rule?.isOfServices === (service !== null) && (service === null || rule.fits(service));
-      if (!isThere) detectors.shortage.forget(service);
       if (!isThere || !isMeant) board.end(record, now());
     }
   }
@@ -163,8 +169,12 @@ export class AlertWatch {
       if (look === null) return;
       board.settle(rule, service, look.findings, now);
       this.#lookAgain(rule.name, service, look.again_at);
+      this.#failing.delete(rule.name);
     } catch (error) {
-      onProblem(`alert rule "${rule.name}" cannot be looked at: ${errorMessage(error)}`);
+      // Told once: it is looked at again and again.
+      if (!this.#failing.has(rule.name))
+        onProblem(`alert rule "${rule.name}" cannot be looked at: ${errorMessage(error)}`);
+      this.#failing.add(rule.name);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AlertsConfig } from '../config/alerts.ts';
-import type { Alert, AlertInFull, Notification, Severity } from '../contract/alerts.ts';
+import type { Alert, AlertInFull, Notification } from '../contract/alerts.ts';
 import type { Measurements } from '../contract/series.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import type { DeploymentHistory } from '../services/deployment_history.ts';
@@ -8,11 +8,13 @@ import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Why } from '../supervision/why.ts';
 import { AlertBoard } from './alert_board.ts';
+import { AlertEvents } from './alert_events.ts';
 import { type AlertRecord, alertInFull, isFiring, shownAlert } from './alert_record.ts';
 import { AlertStore } from './alert_store.ts';
 import { AlertWatch } from './alert_watch.ts';
 import { CircumstancesOf, type Redact } from './circumstances.ts';
 import { Detectors, type DetectorsOptions } from './detectors.ts';
+import { type FiringCount, firingByRule, firingByService } from './firing_counts.ts';
 import { Groups } from './groups.ts';
 import type { Outbox } from './notifier.ts';
 import { RuleBook } from './rule_book.ts';
@@ -47,13 +49,6 @@ export interface AlertFilter {
   readonly maySee: (service: string | null) => boolean;
 }
 
-/** How many alerts of one kind fire. */
-export interface FiringCount {
-  readonly rule: string;
-  readonly severity: Severity;
-  readonly count: number;
-}
-
 /** The longest time that a timer is set to, in milliseconds: the clock may be set meanwhile. */
 const longestTimer = 60_000;
 
@@ -70,11 +65,15 @@ export class Alerts {
   readonly #groups: Groups;
   readonly #circumstances: CircumstancesOf;
   readonly #suppressions: Suppressions;
+  readonly #notes: AlertEvents;
   #groupBy: AlertsConfig['group_by'];
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
   #endEvents = () => {};
   #isRunning = false;
   #hasEnded = false;
+  /** By the clock, in milliseconds since the epoch. */
+  #elapsedAt = 0;
   /** How many fire, by service; made when it is asked for after a change. */
   #firing: ReadonlyMap<string | null, number> | null = null;
   /** Whether alerts may have to be told that another one explained. */
@@ -86,6 +85,7 @@ export class Alerts {
     this.#now = options.now ?? Date.now;
     const { database, registry, events, settings, redact, onProblem, why } = options;
     this.#groupBy = settings().group_by;
+    this.#notes = new AlertEvents(events, this.#now);
     this.#suppressions = new Suppressions({
       registry,
       silences: () => this.silences,
@@ -151,7 +151,7 @@ export class Alerts {
       this.#groups.add(record, now);
       if (record.circumstances === null) this.#gather(record);
     }
-    for (const record of this.#store.resolved()) if (record.is_owed) this.#groups.remove(record, now);
+    for (const record of this.#store.resolved()) if (record.told.length > 0) this.#groups.remove(record, now);
     // Whoever is to be told from now on is told of what there is.
     this.#endEvents = this.#options.events.subscribe(({ type }) => {
       if (type === 'notifier.created' || type === 'notifier.updated') this.#reconsider(true);
@@ -190,6 +190,7 @@ export class Alerts {
     this.#isRunning = false;
     this.#hasEnded = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#soon);
     this.#endEvents();
     this.#watch.close();
     this.#store.flush();
@@ -222,32 +223,18 @@ export class Alerts {
 
   /** How many fire on a service; null: on the host and the agent. */
   firing(service: string | null): number {
-    this.#firing ??= this.#countFiring();
+    this.#firing ??= firingByService(this.#board.all());
     return this.#firing.get(service) ?? 0;
   }
 
   /** How many fire, by rule and severity; a rule that finds nothing is there with 0. */
   firingByRule(): FiringCount[] {
-    const counts = new Map<string, { rule: string; severity: Severity; count: number }>();
-    for (const { name: rule, severity } of this.rules.watched.values())
-      counts.set(rule, { rule, severity, count: 0 });
-    for (const record of this.#board.all()) {
-      const known = counts.get(record.rule);
-      if (known !== undefined && isFiring(record)) known.count += 1;
-    }
-    return [...counts.values()];
+    return firingByRule(this.#board.all(), this.rules.watched.values());
   }
 
   /** What somebody should know, in sentences. */
   get warnings(): string[] {
     return [...this.rules.warnings, ...this.#board.warnings];
-  }
-
-  #countFiring(): ReadonlyMap<string | null, number> {
-    const counts = new Map<string | null, number>();
-    for (const record of this.#board.all())
-      if (isFiring(record)) counts.set(record.service, (counts.get(record.service) ?? 0) + 1);
-    return counts;
   }
 
   #rulesChanged(): void {
@@ -257,28 +244,14 @@ export class Alerts {
   }
 
   #fired(record: AlertRecord): Partial<AlertRecord> {
-    const { events } = this.#options;
-    const cause = record.event === null ? null : events.find(record.event);
-    const { id } = events.record({
-      type: 'alert.firing',
-      ...subjectOf(record),
-      cause: record.event,
-      message: `Alert ${record.rule} fires: ${record.summary}`,
-    });
-    const trace_id = cause?.trace_id ?? null;
     this.#changed();
     this.#groups.add(record, this.#now());
     this.#gather(record);
-    return { firing_event: id, trace_id };
+    return { firing_event: this.#notes.firing(record) };
   }
 
   #resolved(record: AlertRecord): void {
-    this.#options.events.record({
-      type: 'alert.resolved',
-      ...subjectOf(record),
-      cause: record.firing_event,
-      message: `Alert ${record.rule} is over: ${record.summary}`,
-    });
+    this.#notes.resolved(record);
     this.#changed();
     this.#groups.remove(record, this.#now());
     // What it explained may have to be told now.
@@ -293,9 +266,11 @@ export class Alerts {
   #gather(record: AlertRecord): void {
     void this.#circumstances.gather(record).then((circumstances) => {
       if (this.#hasEnded) return;
-      this.#board.update(record.id, { circumstances });
+      const cause = record.event === null ? null : this.#options.events.find(record.event);
+      this.#board.update(record.id, { circumstances, trace_id: cause?.trace_id ?? null });
       this.#groups.complete(record, this.#now());
-      this.#looked();
+      // When many fire, they are written together.
+      this.#soon ??= setImmediate(() => this.#looked());
     });
   }
 
@@ -306,6 +281,8 @@ export class Alerts {
 
   /** Writes what has changed, and sets the clock for what comes next. */
   #looked(): void {
+    clearImmediate(this.#soon);
+    this.#soon = undefined;
     if (!this.#isRunning) return;
     this.#store.flush();
     if (this.#mayBeOpen) this.#groups.reconsider(this.#board.all(), this.#now());
@@ -325,6 +302,9 @@ export class Alerts {
     const now = this.#now();
     try {
       this.silences.expire();
+      // What was to happen at times of a clock that was set back is planned anew.
+      if (now < this.#elapsedAt) this.#groups.regroup(this.#board.all(), now);
+      this.#elapsedAt = now;
       this.#watch.elapse(now);
       this.#groups.flush(now);
     } catch (error) {
@@ -332,8 +312,4 @@ export class Alerts {
     }
     this.#looked();
   }
-}
-
-function subjectOf({ service, instance }: AlertRecord) {
-  return { ...(service !== null && { service }), ...(instance !== null && { instance }) };
 }

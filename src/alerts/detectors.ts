@@ -8,7 +8,7 @@ import type { Registry } from '../services/registry.ts';
 import { AgentEnd } from './agent_end.ts';
 import { Certificates } from './certificates.ts';
 import { DeliveryFailures } from './delivery_failures.ts';
-import { outcomesOf } from './deployment_outcomes.ts';
+import { type Outcomes, outcomesOf } from './deployment_outcomes.ts';
 import { diskSpace } from './disk_space.ts';
 import { type Finding, finding, type IsKnown, type Look, nothing } from './finding.ts';
 import { LogShortage } from './log_shortage.ts';
@@ -50,6 +50,8 @@ export class Detectors {
   readonly #agentEnd: AgentEnd;
   readonly #options: DetectorsOptions;
   readonly #table: Readonly<Record<AlertEvent, Detector>>;
+  /** By service, as long as no deployment of it ends. */
+  readonly #outcomes = new Map<string, Readonly<Record<keyof Outcomes, Look>>>();
   #measured: Measurements | null = null;
   #started: number | null = null;
 
@@ -101,9 +103,33 @@ export class Detectors {
     return only([finding({ summary: 'no router is connected: requests reach no service' })]);
   }
 
-  #deployment(service: string, kind: 'failed' | 'rolled_back'): Look {
-    const found = outcomesOf(this.#options.deployments.list(service, lookedThrough))[kind];
-    return only(found.map((deployment) => this.#deploymentFinding(deployment)));
+  /** A deployment of a service has ended. */
+  deployed(service: string): void {
+    this.#outcomes.delete(service);
+  }
+
+  /** There is no such service any more. */
+  forget(service: string): void {
+    this.#outcomes.delete(service);
+    this.shortage.forget(service);
+  }
+
+  #deployment(service: string, kind: keyof Outcomes): Look {
+    const known = this.#outcomes.get(service) ?? this.#readDeployments(service);
+    this.#outcomes.set(service, known);
+    return known[kind];
+  }
+
+  #readDeployments(service: string): Readonly<Record<keyof Outcomes, Look>> {
+    const { deployments } = this.#options;
+    // With most of them the last one succeeded, and the others need not be read.
+    const last = deployments.list(service, 1);
+    const isWell = last.every(({ status }) => status === 'succeeded');
+    const read = isWell ? last : deployments.list(service, lookedThrough);
+    const { failed, rolled_back } = outcomesOf(read);
+    const lookOf = (found: readonly Deployment[]) =>
+      only(found.map((deployment) => this.#deploymentFinding(deployment)));
+    return { failed: lookOf(failed), rolled_back: lookOf(rolled_back) };
   }
 
   /** Each is told by itself. */

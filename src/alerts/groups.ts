@@ -35,6 +35,14 @@ interface Group {
   is_late: boolean;
 }
 
+/** What was handed over of a group. */
+interface Handed {
+  readonly told: readonly { readonly record: AlertRecord; readonly names: readonly string[] }[];
+  /** What was to be told, also where nobody wants to know. */
+  readonly due: readonly AlertRecord[];
+  readonly resolved: readonly AlertRecord[];
+}
+
 /** How long an alert waits at most for what led to it, in milliseconds. */
 const patience = 2_000;
 
@@ -71,7 +79,7 @@ export class Groups {
     const group = this.#groupOf(record);
     group.firing.delete(record.id);
     this.#offered.delete(record.id);
-    if (record.is_owed) {
+    if (record.told.length > 0) {
       group.resolved.set(record.id, record);
       this.#wake(group, null, now);
     } else if (group.firing.size + group.resolved.size === 0) this.#wake(group, now, now);
@@ -142,26 +150,28 @@ export class Groups {
         known.isNews ||= isNews;
         receivers.set(name, known);
       }
-      return names.length > 0;
+      return names;
     };
-    const told = firing.filter((record) => give(record, 'firing', fresh.has(record)));
+    const told = firing.flatMap((record) => {
+      const names = give(record, 'firing', fresh.has(record));
+      return names.length > 0 && fresh.has(record) ? [{ record, names }] : [];
+    });
     for (const record of resolved) give(record, 'resolved', true);
     for (const [name, { isNews, ...alerts }] of receivers) if (isNews) this.#hand(name, group, alerts, now);
-    this.#note(group, { told: told.filter((record) => fresh.has(record)), due, resolved }, now);
+    this.#note(group, { told, due, resolved }, now);
   }
 
   /** Notes who was told. What nobody was there for is offered again later. */
-  #note(
-    group: Group,
-    { told, due, resolved }: Readonly<Record<'told' | 'due' | 'resolved', readonly AlertRecord[]>>,
-    now: number,
-  ): void {
+  #note(group: Group, { told, due, resolved }: Handed, now: number): void {
     for (const { id } of due) this.#offered.set(id, now);
-    for (const { id } of told) {
-      this.#offered.delete(id);
-      this.#options.update(id, { notified_at: now, is_owed: true });
+    for (const { record, names } of told) {
+      this.#offered.delete(record.id);
+      this.#options.update(record.id, {
+        notified_at: now,
+        told: [...new Set([...record.told, ...names])],
+      });
     }
-    for (const { id } of resolved) this.#options.update(id, { is_owed: false });
+    for (const { id } of resolved) this.#options.update(id, { told: [] });
     group.resolved.clear();
     if (told.length + resolved.length > 0) group.told_at = now;
   }
@@ -170,7 +180,8 @@ export class Groups {
     const { outbox, ruleOf, onProblem } = this.#options;
     const { service, severity } = record;
     try {
-      const notify = ruleOf(record)?.notify ?? null;
+      // That it is over concerns those who know of it, whatever the rule says by now.
+      const notify = status === 'resolved' ? record.told : (ruleOf(record)?.notify ?? null);
       return outbox.recipients({ notify, service, severity, status });
     } catch (error) {
       onProblem(`it cannot be said whom to tell of alert ${record.id}: ${errorMessage(error)}`);

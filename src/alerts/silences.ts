@@ -16,6 +16,8 @@ interface SilencesOptions {
 }
 
 const mostSilences = 1_000;
+/** How many answers are remembered. */
+const mostKnown = 20_000;
 /** The longest that one may last: one that is forgotten must not last for ever. In milliseconds. */
 const longest = 366 * 86_400_000;
 
@@ -24,6 +26,8 @@ export class Silences {
   readonly #options: SilencesOptions;
   readonly #silences = new Map<string, Silence>();
   #endsNext = Number.POSITIVE_INFINITY;
+  /** What was found by rule and service since silences changed last. */
+  readonly #known = new Map<string, Silence | null>();
 
   constructor(options: SilencesOptions) {
     this.#options = options;
@@ -51,8 +55,13 @@ export class Silences {
 
   /** The one that keeps an alert of this rule and service from being told; null: none does. */
   of(rule: string, service: string | null): Silence | null {
-    for (const silence of this.#silences.values()) if (covers(silence, rule, service)) return silence;
-    return null;
+    const key = `${rule} ${service ?? ''}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const found = this.#silences.values().find((silence) => covers(silence, rule, service)) ?? null;
+    if (this.#known.size >= mostKnown) this.#known.clear();
+    this.#known.set(key, found);
+    return found;
   }
 
   /** Throws `invalid_request` for an end that cannot be, `state_conflict` when there are too many, and `storage_unavailable`. */
@@ -112,6 +121,7 @@ export class Silences {
   #look(): void {
     const ends = [...this.#silences.values()].map(({ ends_at }) => Date.parse(ends_at));
     this.#endsNext = Math.min(...ends);
+    this.#known.clear();
   }
 
   #record(

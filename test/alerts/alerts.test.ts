@@ -622,3 +622,72 @@ test('there are no more alerts than can be, and that is told once', async (conte
   assert.equal(world.problems.filter((problem) => problem.includes('which is the most')).length, 1);
   assert.equal(world.alerts.firing('s1') > 0, true);
 });
+
+test('a clock that is set back neither holds back what is to be told nor says it twice', async (context) => {
+  const world = new World(context);
+  for (const id of ['web', 'api']) world.create(id);
+  await world.begin();
+  world.fail('web');
+  await world.pass(minute);
+  assert.equal(world.titles().length, 1);
+  world.set('api', { state: 'running', readiness: 'unhealthy' });
+  await world.pass(1_000);
+  await world.setBack(24 * hour);
+  world.fail('api');
+  await world.pass(2 * minute);
+  const told = world.told.flatMap(({ notification }) => notification.alerts.map(({ service }) => service));
+  assert.ok(told.includes('api'));
+  assert.ok(world.told.length <= 2, 'what was told in the future is told once more at most');
+});
+
+test('rules that come and go leave room for other events', async (context) => {
+  const world = new World(context, { rules: [{ name: 'busy', series: 'service.cpu', above: 1 }] });
+  for (let index = 0; index < 100; index += 1) world.create(`s${index}`);
+  await world.begin();
+  for (let times = 0; times < 60; times += 1)
+    for (const value of [2, 0])
+      world.measure(
+        Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`service.cpu:s${index}`, value])),
+      );
+  const events = world.events.list({ limit: 20_000, visible: ({ type }) => type.startsWith('alert.') });
+  assert.equal(events.length, 1_000);
+});
+
+test('that something is over is told to those who know of it, also when its rule is gone', async (context) => {
+  const world = new World(context, {
+    rules: [{ name: 'mine', event: 'service_failed', notify: ['a'] }],
+    built_in: false,
+  });
+  world.receivers = ['a', 'b'];
+  world.create('web');
+  await world.begin();
+  world.fail('web');
+  await world.pass(minute);
+  world.config = { ...world.config, rules: [] };
+  world.alerts.reload();
+  await world.pass(minute);
+  assert.deepEqual(
+    world.told.map(({ notifier, notification }) => [notifier, notification.status]),
+    [
+      ['a', 'firing'],
+      ['a', 'resolved'],
+    ],
+  );
+});
+
+test('a service that is made anew under the same name begins without what failed before', async (context) => {
+  const world = new World(context);
+  world.create('web');
+  await world.begin();
+  const id = world.deployments.add({ service: 'web', actor: 'key:a' });
+  world.deployments.end(id, 'failed', 'it is bad', 'not_ready');
+  await world.settle();
+  assert.equal(world.live().length, 1);
+  world.registry.remove('web');
+  world.deployments.forget('web');
+  await world.settle();
+  world.create('web');
+  world.set('web', { state: 'running' });
+  await world.settle();
+  assert.deepEqual(world.live(), []);
+});

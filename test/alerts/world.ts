@@ -28,6 +28,7 @@ export class World {
   readonly problems: string[] = [];
   readonly #context: TestContext;
   #now = Date.UTC(2026, 0, 1);
+  #offset = 0;
   config: AlertsConfig;
   receivers: readonly string[] = ['hook'];
   routers = { configured: false, connected: 0 };
@@ -99,6 +100,12 @@ export class World {
       this.#context.mock.timers.tick(part);
       await this.settle();
     }
+  }
+
+  /** Sets the clock back. Timers go on as they do, by a clock that nobody sets. */
+  async setBack(milliseconds: number): Promise<void> {
+    this.#offset -= milliseconds;
+    await this.settle();
   }
 
   create(id: string, change: Readonly<Record<string, unknown>> = {}): void {
@@ -185,6 +192,7 @@ export class World {
       redact: (_service, lines) => lines.map((line) => line.replaceAll('hunter22', '[redacted]')),
       agent: () => ({ hostname: 'host', version: '0', url: 'http://127.0.0.1:1' }),
       onProblem,
+      now: () => Date.now() + this.#offset,
     });
   }
 }
