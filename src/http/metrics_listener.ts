@@ -32,8 +32,6 @@ interface Wanted {
 }
 
 const usualRetryDelay = 5_000;
-/** Whoever scrapes has one or two. */
-const mostConnections = 200;
 
 /** Answers `GET /metrics` without a key, and nothing else, to the networks that may ask, at an address of its own. */
 export class MetricsListener {
@@ -89,7 +87,6 @@ export class MetricsListener {
     const { host, port } = splitHostPort(address);
     const server = createServer(connectionLimits, this.#app(wanted));
     boundConnections(server);
-    server.maxConnections = mostConnections;
     this.#server = server;
     server.on('error', (error) => this.#noteFailure(server, wanted, error));
     server.listen(port, host, () => {

@@ -192,6 +192,7 @@ test('a Prometheus scrapes with a key in a file, and answers what it is asked', 
   assert.equal((await prometheus.ask(quantile)).length, 1);
   const [up] = await prometheus.ask('up');
   assert.equal(up?.value[1], '1');
+  for (const query of documentedQueries()) await prometheus.check(query);
 });
 
 interface Found {
@@ -246,12 +247,28 @@ class Prometheus {
     }
   }
 
+  /** Fails where it does not understand the query, or knows none of its metrics. */
+  async check(query: string): Promise<void> {
+    const response = await fetch(`${this.#url}/api/v1/query?query=${encodeURIComponent(query)}`);
+    assert.equal(response.status, 200, `${query}: ${await response.text()}`);
+    for (const [name] of query.matchAll(/davit_\w+/g)) await this.ask(`count(${name})`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** The queries of docs/metrics.md, each of which follows a comment. */
+function documentedQueries(): string[] {
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
+  const [, block = ''] = /```promql\n([^`]+)```/.exec(page) ?? [];
+  const queries = block.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  assert.ok(queries.length > 0);
+  return queries;
 }
 
 function labels(values: Readonly<Record<string, string>>): string {

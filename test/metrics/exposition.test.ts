@@ -28,7 +28,7 @@ class World {
   readonly exposition: Exposition;
 
   constructor() {
-    const spec = { schedule: null, instances: 1 } as unknown as Spec;
+    const spec = { type: 'service', schedule: null, instances: 1 } as unknown as Spec;
     this.exposition = new Exposition({
       registry: {
         services: () => [...this.services.values()],

@@ -33,7 +33,7 @@ export function addServiceMetrics(metrics: MetricSet, sources: ServiceSources): 
   );
   metrics.gauge(
     'davit_service_instances_wanted',
-    'How many instances there are to be; 0 of one that is stopped.',
+    'How many instances there are to be; 0 of a service that is stopped, and of a task.',
     each(({ instances }) => instances.wanted),
   );
   metrics.gauge(

@@ -77,13 +77,16 @@ function makeView({ registry, facts, tick }: ViewSources): View {
   const services = all.map((service): ServiceView => {
     const { id } = service;
     const passed = traffic.get(id);
+    const spec = registry.spec(id);
+    // A task ends by itself, and is ready at no time.
+    const isToBeReady = service.wanted === 'running' && spec.type !== 'task';
     return {
       id,
       subject: new LabelSet({ service: id }),
       service,
-      state: stateOf(service, registry.spec(id)),
+      state: stateOf(service, spec),
       instances: {
-        wanted: service.wanted === 'running' ? registry.wantedInstances(id) : 0,
+        wanted: isToBeReady ? registry.wantedInstances(id) : 0,
         running: runningInstances(service).length,
         ready: service.instances.filter(isReady).length,
       },
