@@ -8,7 +8,7 @@ import { startAgent } from '../helpers/agent.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { Prometheus, prometheusObstacle } from '../helpers/prometheus.ts';
 import { until } from '../helpers/system.ts';
-import { startReceiver } from '../metrics/remote_write/recording_receiver.ts';
+import { type RecordingReceiver, startReceiver } from '../metrics/remote_write/recording_receiver.ts';
 
 /** Its value is the time of its sample. */
 const clock = 'davit_measurement_timestamp_seconds';
@@ -16,6 +16,18 @@ const clock = 'davit_measurement_timestamp_seconds';
 function metricsWith(receivers: Readonly<Record<string, string>>) {
   const remote_write = Object.entries(receivers).map(([name, url]) => ({ name, url }));
   return { metrics: { interval: '1s', remote_write } };
+}
+
+/** The times of the samples that were sent up to a time, by their series as a query names it. */
+function timesOfSeries({ taken }: RecordingReceiver, last: number): Map<string, number[]> {
+  const times = new Map<string, number[]>();
+  for (const { name, labels, value, at } of taken.flatMap(({ samples }) => samples)) {
+    const inner = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
+    const series = `${name}{${inner.join(',')}}`;
+    // A query shows no end of a series.
+    if (at <= last && !Number.isNaN(value)) times.set(series, [...(times.get(series) ?? []), at]);
+  }
+  return times;
 }
 
 test('a Prometheus that was down for a while has no gap', { skip: prometheusObstacle }, async () => {
@@ -92,14 +104,8 @@ test('two minutes of outage at the usual interval leave no gap in any series', {
     const caughtUp = Math.round(performance.now() - back);
     await sleep(25_000);
 
-    const wanted = new Map<string, number[]>();
     const last = witness.times(clock).at(-2) ?? 0;
-    for (const { name, labels, value, at } of witness.taken.flatMap(({ samples }) => samples)) {
-      const inner = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
-      const series = `${name}{${inner.join(',')}}`;
-      // A query shows no end of a series.
-      if (at <= last && !Number.isNaN(value)) wanted.set(series, [...(wanted.get(series) ?? []), at]);
-    }
+    const wanted = timesOfSeries(witness, last);
     let samples = 0;
     for (const [series, times] of wanted) {
       const found = (await prometheus.samples(series)).map(([at]) => at).filter((at) => at <= last);

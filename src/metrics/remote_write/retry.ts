@@ -13,6 +13,12 @@ const longestWait = 5_000;
 /** The longest wait that a receiver may ask for, in milliseconds. */
 const longestAsked = 300_000;
 
+/**
+ * What Prometheus says of samples whose time it does not take, older versions with 500 where they are older than its
+ * `out_of_order_time_window`. It will never take them, and all that waits behind them would wait in vain.
+ */
+const neverTaken = /too old sample|out of order sample|out of bounds|duplicate sample/i;
+
 /** What an answer means, as the specification of remote write 1.0 has it: of those with 4xx only 429 is worth another try. */
 export function readAnswer(answer: {
   readonly status: number;
@@ -33,6 +39,7 @@ export function readAnswer(answer: {
     };
   const message = `it answers ${status}${says}`;
   if (status >= 400 && status < 500 && status !== 429) return { kind: 'refused', message };
+  if (status === 500 && neverTaken.test(text)) return { kind: 'refused', message };
   return { kind: 'failed', message, wait: readRetryAfter(retryAfter, now) };
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { readAnswer, readRetryAfter, waitBeforeRetry } from '../../../src/metrics/remote_write/retry.ts';
 
 const answer = (status: number, retryAfter: string | null = null) =>
-  readAnswer({ status, retryAfter, text: 'out of order', now: 0 });
+  readAnswer({ status, retryAfter, text: 'not now', now: 0 });
 
 test('each status means what remote write 1.0 says', () => {
   for (let status = 200; status < 300; status += 1) assert.equal(answer(status).kind, 'taken');
@@ -13,11 +13,20 @@ test('each status means what remote write 1.0 says', () => {
   for (let status = 500; status < 600; status += 1) assert.equal(answer(status).kind, 'failed');
 });
 
+test('samples that Prometheus will never take are given up, also where it says so with 500', () => {
+  const saying = (status: number, text: string) =>
+    readAnswer({ status, retryAfter: null, text, now: 0 }).kind;
+  assert.equal(saying(500, 'too old sample'), 'refused');
+  assert.equal(saying(500, 'out of bounds'), 'refused');
+  assert.equal(saying(500, 'no space left on device'), 'failed');
+  assert.equal(saying(503, 'too old sample'), 'failed');
+});
+
 test('what a receiver says is told, and where it leads is not', () => {
-  assert.deepEqual(answer(400), { kind: 'refused', message: 'it answers 400: out of order' });
+  assert.deepEqual(answer(400), { kind: 'refused', message: 'it answers 400: not now' });
   assert.deepEqual(answer(503, '7'), {
     kind: 'failed',
-    message: 'it answers 503: out of order',
+    message: 'it answers 503: not now',
     wait: 7_000,
   });
   assert.match((answer(302) as { message: string }).message, /^it answers 302; a redirect is not followed/);
