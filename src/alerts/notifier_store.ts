@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type NewNotifier, newNotifier } from '../contract/notifiers.ts';
-import { transaction } from '../lib/database.ts';
+import { durableTransaction } from '../lib/database.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 
 interface NotifierStoreOptions {
@@ -54,7 +54,7 @@ export class NotifierStore {
 
   #write(work: () => void): void {
     try {
-      transaction(this.#options.database, work);
+      durableTransaction(this.#options.database, work);
     } catch (cause) {
       const message = `the notifiers cannot be written: ${errorMessage(cause)}`;
       throw new DavitError('storage_unavailable', message, { cause });

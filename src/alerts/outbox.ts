@@ -67,12 +67,16 @@ export class NotifierOutbox implements Outbox {
 
   /** What somebody should know, in sentences. */
   get warnings(): string[] {
-    return this.#store
+    const hidden = this.#store
       .all()
       .filter(({ name }) => this.#places.get(name)?.origin === 'configuration')
       .map(
         ({ name }) => `notifier "${name}" of the API does not count: the configuration has one of that name`,
       );
+    const failing = [...this.#places].flatMap(([name, { queue }]) =>
+      queue.lastError === null ? [] : `notifier "${name}" fails: davit alert notifiers says why`,
+    );
+    return [...hidden, ...failing];
   }
 
   get counts(): NotifierCounts[] {

@@ -39,7 +39,7 @@ const commonFields = {
     .describe('Of which services it tells, and always of the host and the agent.'),
   severities: z.array(severity).min(1).max(3).default(['critical', 'warning', 'info']),
   send_resolved: z.boolean().default(true).describe('Whether it also tells when it is over.'),
-  timeout: duration.default('10s').describe('How long one try may take.'),
+  timeout: duration.default('10s').describe('How long one try may take, from 100ms to 10m.'),
   keep_trying: duration.default('24h').describe('How long what could not be delivered is tried again.'),
 };
 

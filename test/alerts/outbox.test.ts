@@ -199,6 +199,7 @@ test('a reload keeps what waits for those whose name stays, and forgets what wai
   outbox.post('a', sampleNotification({ id: 'kept' }));
   outbox.post('b', sampleNotification({ id: 'gone' }));
   await until('both failed', () => outbox.counts.every(({ failed }) => failed > 0));
+  assert.match(outbox.warnings.join(), /notifier "a" fails/);
   reload({ notifiers: [hook('a', receiver.url)] });
   assert.equal((await receiver.request(1)).headers['x-davit-delivery'], 'kept');
   assert.match(problems.join(), /notifier "b" is gone, and 1 notifications that waited for it/);

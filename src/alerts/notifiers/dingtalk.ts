@@ -34,7 +34,9 @@ function signed(url: string, secret: string, now: number): string {
 function text(notification: Notification): string {
   const { shown, more } = alertTexts(notification, chatRoom);
   const paragraphs = [
-    `### ${escapeMarkdown(oneLine(notification.title))}`,
+    `### ${escapeMarkdown(clip(oneLine(notification.title), 500))}`,
+    // What is first is never cut off: a robot may ask for a word that stands in each message.
+    `davit on ${escapeMarkdown(clip(oneLine(notification.agent.hostname), 253))}`,
     ...shown.flatMap(({ heading, facts, why, last_lines }) => [
       `**${escapeMarkdown(heading)}**`,
       facts.map(([name, value]) => `${name}: ${escapeMarkdown(value)}`).join(' · '),
@@ -42,7 +44,6 @@ function text(notification: Notification): string {
       last_lines.map((line) => `> ${escapeMarkdown(line)}`).join('\n\n'),
     ]),
     more > 0 ? `and ${more} more` : '',
-    `davit on ${escapeMarkdown(notification.agent.hostname)}`,
   ];
   return clipMarkdown(paragraphs.filter((paragraph) => paragraph !== ''));
 }

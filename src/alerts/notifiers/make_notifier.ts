@@ -19,13 +19,15 @@ interface MakeOptions {
   readonly guard: TargetGuard | null;
 }
 
+/** How long a try may take at least and at most, whatever is set, in milliseconds. */
+const [shortestTimeout, longestTimeout] = [100, 600_000];
 /** The largest `ca_file`, in bytes. */
 const largestBundle = 4_194_304;
 
 /** Nothing is read or connected by it: files of secrets are read at each try, and a missing one is told then. */
 export function makeNotifier(definition: NotifierDefinition, { run, guard }: MakeOptions): Notifier {
   const { name } = definition;
-  const timeout = milliseconds(definition.timeout);
+  const timeout = Math.min(Math.max(milliseconds(definition.timeout), shortestTimeout), longestTimeout);
   if (definition.type === 'exec') return new Exec({ name, command: definition.command, timeout, run });
   const authorities = () => readAuthorities('ca_file' in definition ? definition.ca_file : undefined);
   const common = { name, timeout, guard, authorities };

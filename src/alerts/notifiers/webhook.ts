@@ -57,7 +57,7 @@ export class Webhook implements Notifier {
       const message = format.message(notification, { url: checkedUrl(url), secret, now: now() });
       secrets.push(message.url);
       const answer = await this.#post(notification.id, message, AbortSignal.any([signal, limit]));
-      return this.#judge({ ...answer, text: redactText(answer.text, secrets) });
+      return this.#judge(answer, redactText(answer.text, secrets));
     } catch (error) {
       if (error instanceof DeliveryFailure) throw error;
       const isLate = limit.aborted && !signal.aborted;
@@ -91,22 +91,23 @@ export class Webhook implements Notifier {
     }
   }
 
-  #judge({ status, wait, text }: Answer): Delivered {
+  /** @param shown what was answered, without the secrets that it may repeat */
+  #judge({ status, wait, text }: Answer, shown: string): Delivered {
     const { format, now = Date.now } = this.#options;
     const outcome = `status ${status}`;
     if (status >= 200 && status < 300) {
       const complaint = format.complaint(text);
-      if (complaint === null) return { outcome, answer: text, problem: null };
-      throw new DeliveryFailure(complaint.message, { retry: complaint.retry, answer: text });
+      if (complaint === null) return { outcome, answer: shown, problem: null };
+      throw new DeliveryFailure(complaint.message, { retry: complaint.retry, answer: shown });
     }
     if (status >= 300 && status < 400)
       throw new DeliveryFailure(`it answered ${status}, and redirects are not followed`, {
         retry: false,
-        answer: text,
+        answer: shown,
       });
     throw new DeliveryFailure(`it answered ${status}`, {
       retry: status >= 500 || passingStatuses.has(status),
-      answer: text,
+      answer: shown,
       retry_after_ms: retryAfter(typeof wait === 'string' ? wait : undefined, now()),
     });
   }

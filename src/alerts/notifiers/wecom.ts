@@ -1,5 +1,5 @@
 import type { Notification } from '../../contract/alerts.ts';
-import { alertTexts, chatRoom, clipBytes, oneLine } from './alert_text.ts';
+import { alertTexts, chatRoom, clip, clipBytes, oneLine } from './alert_text.ts';
 import { complaintOf, jsonHeaders, type WebhookFormat } from './webhook_format.ts';
 
 /** How many bytes the text may have. */
@@ -20,8 +20,8 @@ export const wecom: WebhookFormat = {
 function content(notification: Notification): string {
   const { shown, more } = alertTexts(notification, chatRoom);
   const lines = [
-    `### ${harmless(oneLine(notification.title))}`,
-    `davit on ${harmless(notification.agent.hostname)}`,
+    `### ${harmless(clip(oneLine(notification.title), 300))}`,
+    `davit on ${harmless(clip(oneLine(notification.agent.hostname), 253))}`,
     ...shown.flatMap(({ heading, facts, why, last_lines }) => [
       `**${harmless(heading)}**`,
       facts.map(([name, value]) => `${name}: ${harmless(value)}`).join(' · '),
