@@ -125,15 +125,14 @@ export class Groups {
     group.is_late = false;
     if (due.length + group.resolved.size > 0) this.#post(group, due, open, now);
     const next = open.map((record) => this.#nextTime(this.#options.find(record.id) ?? record, now));
-    group.due_at = next.length === 0 ? null : Math.min(...next);
+    group.due_at = next.length === 0 ? null : Math.max(Math.min(...next), this.#heldUntil(group, now));
     if (group.firing.size === 0) this.#rest(group, now);
   }
 
   /** A group that is empty is remembered for as long as what comes next has to wait for it. */
   #rest(group: Group, now: number): void {
-    const end = (group.told_at ?? 0) + milliseconds(this.#options.settings().group_interval);
-    if (end <= now || end > now + milliseconds(this.#options.settings().group_interval))
-      this.#groups.delete(group.key);
+    const end = this.#heldUntil(group, now);
+    if (end === now) this.#groups.delete(group.key);
     else group.due_at = end;
   }
 
@@ -216,12 +215,16 @@ export class Groups {
 
   /** @param at when it is to be looked at; null: as soon as its group may be told */
   #wake(group: Group, at: number | null, now: number): void {
-    const { group_wait, group_interval } = this.#options.settings();
-    const interval = milliseconds(group_interval);
-    const isHeld = group.told_at !== null && now - group.told_at < interval && group.told_at <= now;
-    const soonest = isHeld ? (group.told_at ?? 0) + interval : now + milliseconds(group_wait);
-    const wanted = at === null ? soonest : Math.max(at, now);
+    const held = this.#heldUntil(group, now);
+    const wait = milliseconds(this.#options.settings().group_wait);
+    const wanted = Math.max(at ?? (held > now ? held : now + wait), held);
     group.due_at = group.due_at === null ? wanted : Math.min(group.due_at, wanted);
+  }
+
+  /** Until when a group is not told again, in milliseconds since the epoch; now where nothing holds it. */
+  #heldUntil({ told_at }: Group, now: number): number {
+    const interval = milliseconds(this.#options.settings().group_interval);
+    return told_at === null || told_at > now ? now : Math.max(now, told_at + interval);
   }
 
   #isOpen(record: AlertRecord): boolean {

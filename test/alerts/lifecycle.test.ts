@@ -63,7 +63,10 @@ test('what is resolved stays so', () => {
 });
 
 /** Looks at times that rise, as the pauses between them and what each found. */
-const anyLooks = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.boolean()), { maxLength: 40 });
+const anyLooks = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.boolean()), {
+  maxLength: 40,
+  size: 'max',
+});
 const anyPatience = fc.record({
   hold_ms: fc.integer({ min: 0, max: 100 }),
   keep_ms: fc.integer({ min: 0, max: 100 }),
