@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { systemErrorCode } from '../lib/errors.ts';
 import { parseStat, ticksPerSecond } from './identity.ts';
 import { SeenProcess } from './process_table.ts';
 
@@ -22,11 +23,17 @@ export class CountedProcess extends SeenProcess {
   }
 }
 
-/** Null when there is no such process any more. */
+/** Whether the agent lacks what it takes to look, so that what it does not see may well be there. */
+export function isShortage(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(systemErrorCode(error));
+}
+
+/** Null when there is no such process any more, or it is hidden. Throws when the agent lacks what it takes to look. */
 export function readCounted(pid: number, before?: SeenProcess): CountedProcess | null {
   try {
     return new CountedProcess(pid, readFileSync(`/proc/${pid}/stat`, 'utf8'), before);
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error;
     return null;
   }
 }

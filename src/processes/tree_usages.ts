@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { type ControlGroup, findControlGroup } from './control_group.ts';
-import { type CountedProcess, readCounted, readResidentPages } from './counted_process.ts';
+import { type CountedProcess, isShortage, readCounted, readResidentPages } from './counted_process.ts';
 import { CpuAccount } from './cpu_account.ts';
 import { type GroupOwner, relate, treeAmong } from './descendants.ts';
 import { isDead, type ProcessIdentity, readBootId } from './identity.ts';
@@ -50,30 +50,35 @@ interface Measured {
 export class TreeUsages {
   readonly #openFiles = openFileCounter();
   readonly #pageSize = readPageSize();
-  /** By instance id, those of the last look. */
+  readonly #boot = readBootId();
+  /** By instance id, of those that were asked for last. */
   #known = new Map<string, Known>();
   #processes: ReadonlyMap<number, CountedProcess> = new Map();
 
-  /** What each tree uses, by instance id. One that has ended meanwhile, or cannot be proved to be there, is left out. */
+  /**
+   * What each tree uses, by instance id. One that has ended meanwhile, or cannot be proved to be there, is left out.
+   * Throws when the agent lacks what it takes to look, such as open files: what it could not see has not ended.
+   */
   async read(trees: readonly MeasuredTree[]): Promise<Map<string, TreeUsage>> {
     const turn = new Turn();
-    const boot = readBootId();
     const living = trees
-      .filter(({ boot_id }) => boot_id === boot)
+      .filter(({ boot_id }) => boot_id === this.#boot)
       .map((tree) => ({ tree, group: findControlGroup(tree.control_group) }));
     const ungrouped = living.filter(({ group }) => group === null).map(({ tree }) => tree);
     const found = await this.#amongAll(ungrouped, turn);
-    const known = new Map<string, Known>();
+    this.#known = new Map(trees.map(({ instance_id }) => [instance_id, this.#knownOf(instance_id)]));
     const usages = new Map<string, TreeUsage>();
     for (const { tree, group } of living) {
       const processes = group === null ? found.get(tree) : await readAll(group.pids(), turn);
       if (processes === undefined || processes.length === 0) continue;
-      const before = this.#known.get(tree.instance_id) ?? { account: new CpuAccount(), cpu_seconds: 0 };
-      known.set(tree.instance_id, before);
-      usages.set(tree.instance_id, await this.#sum({ processes, group, known: before, turn }));
+      const known = this.#knownOf(tree.instance_id);
+      usages.set(tree.instance_id, await this.#sum({ processes, group, known, turn }));
     }
-    this.#known = known;
     return usages;
+  }
+
+  #knownOf(instance_id: string): Known {
+    return this.#known.get(instance_id) ?? { account: new CpuAccount(), cpu_seconds: 0 };
   }
 
   /** The processes of trees that have no control group, out of one look at all of the host. */
@@ -90,7 +95,9 @@ export class TreeUsages {
       if (each === null || each.of_kernel || pid === process.pid) continue;
       seen.set(pid, each);
       const { mark } = each;
-      if (mark !== '') marked.set(mark, [...(marked.get(mark) ?? []), each]);
+      const alike = marked.get(mark);
+      if (alike === undefined) marked.set(mark, [each]);
+      else alike.push(each);
     }
     this.#processes = seen;
     const processes = [...seen.values()];
@@ -141,7 +148,8 @@ function readPids(): number[] {
     return readdirSync('/proc')
       .map(Number)
       .filter((pid) => pid > 1);
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error;
     return [];
   }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { ControlGroups, findControlGroupPlace } from '../../src/processes/control_group.ts';
 import { readCounted } from '../../src/processes/counted_process.ts';
 import { openFileCounter } from '../../src/processes/open_files.ts';
@@ -182,6 +183,34 @@ test(
     assert.equal((await new TreeUsages().read(strangers)).size, 0);
   },
 );
+
+test(
+  'an agent that has run out of open files takes nothing for ended, and counts nothing twice after it',
+  linuxOnly,
+  async (t) => {
+    const work = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; exec sleep 1000';
+    const tree = await launchTree(t, work);
+    await tree.wrote('done');
+    const [node, script = ''] = fixture('measures_without_files.ts');
+    const limited = `ulimit -n 64; exec "${node}" "${script}" ${tree.identity.pid} ${tree.instance_id}`;
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', limited]);
+    const [before, meanwhile, after] = JSON.parse(stdout);
+    assert.ok(before > 0, stdout);
+    assert.equal(meanwhile, 'EMFILE');
+    assert.equal(after, before);
+  },
+);
+
+test('others have their turn while many trees are measured', linuxOnly, async (t) => {
+  const { measured } = await launch(t, ['sleep', '1000'], false);
+  const many = Array.from({ length: 5_000 }, () => ({ ...measured, instance_id: randomUUID() }));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const usages = await new TreeUsages().read(many);
+  clearInterval(timer);
+  assert.equal(usages.size, many.length);
+  assert.ok(turns > 2, `${turns} turns`);
+});
 
 test('the folder of a control group that is gone is no error', linuxOnly, async (t) => {
   const { measured } = await launch(t, ['sleep', '1000'], false);
