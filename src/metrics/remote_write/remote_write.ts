@@ -170,18 +170,27 @@ export class RemoteWrite {
   }
 
   #add(config: RemoteWriteConfig): void {
-    const { folder, host, onFailing, onProblem } = this.#options;
+    const { folder, host, onProblem } = this.#options;
     const receiver = new Receiver({
       config,
       host,
       folder: join(folder, config.name),
       requests: this.#requests,
       now: this.#now,
-      onFailing: (message) => onFailing(config.name, message),
+      onFailing: (message) => this.#tellFailing(config.name, message),
       onProblem,
     });
     this.#receivers.set(config.name, receiver);
     this.#newest = Math.max(this.#newest, receiver.newest);
+  }
+
+  /** Whoever is told may be in trouble, too, which must hinder no sending. */
+  #tellFailing(receiver: string, message: string | null): void {
+    try {
+      this.#options.onFailing(receiver, message);
+    } catch (error) {
+      this.#complaints.tell('alert', `no alert can be made of a failing receiver: ${errorMessage(error)}`);
+    }
   }
 
   async #remove(name: string): Promise<void> {

@@ -392,6 +392,22 @@ test('a disk that takes nothing loses nothing while the receiver takes it', asyn
   assert.match(remoteWrite.warnings.join(), /cannot be written to the disk/);
 });
 
+test('who cannot be told of a failing receiver keeps it from nothing', async (context) => {
+  const bench = new Bench(context);
+  await using receiver = await startReceiver();
+  receiver.answer = answerWith(500);
+  bench.failing.set = () => {
+    throw new Error('the disk is full');
+  };
+  bench.configure({ name: 'main', url: receiver.url });
+  await bench.begin();
+  const tick = await bench.tick();
+  await until('it is told', () => bench.problems.some((problem) => /no alert.*disk is full/.test(problem)));
+  receiver.answer = null;
+  await receiver.until('it has arrived', () => receiver.times('number').length === 1);
+  assert.deepEqual(receiver.times('number'), [tick]);
+});
+
 test('a secret that would cross the network readable is warned of', async (context) => {
   const bench = new Bench(context);
   const given = (name: string, url: string) => ({ name, url, token_file: '/nowhere/token' });
