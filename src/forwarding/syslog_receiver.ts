@@ -93,11 +93,13 @@ export class SyslogReceiver implements Receiver {
 
   #broken(connection: SyslogConnection, message: string): void {
     if (connection !== this.#connection) return;
+    const isAllThere = this.#sent.length === 0;
     this.#connection = null;
     this.#sent = [];
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#events.onBroken(message);
+    // Some receivers close what has been quiet for a while.
+    if (!isAllThere) this.#events.onBroken(message);
   }
 
   async #look(connection: SyslogConnection): Promise<void> {

@@ -157,7 +157,8 @@ export class Target {
     for (const service of feed.services().filter((each) => this.#takes(each)))
       this.#addSource(service, before.places.get(service) ?? (await this.#beginOf(service, before)));
     for (const service of before.places.keys())
-      if (!this.#takes(service) || !exists(service)) this.#dropPlace(service);
+      if (!this.#sources.has(service) && !(this.#takes(service) && exists(service)))
+        positions.note(name, service, null);
     for (const { service, kept } of this.#sources.values()) positions.note(name, service, () => kept);
     positions.noteServices(name, services);
     positions.flush();
@@ -170,11 +171,6 @@ export class Target {
     const { feed } = this.#options;
     const isNew = services?.some((glob) => matchesGlob(glob, service)) ?? false;
     return isNew || this.config.from === 'beginning' ? feed.begin(service) : await feed.end(service);
-  }
-
-  #dropPlace(service: string): void {
-    this.#sources.delete(service);
-    this.#options.positions.note(this.config.name, service, null);
   }
 
   #addSource(service: string, place: Source['kept']): Source {

@@ -60,10 +60,10 @@ export class LogFeed {
     return endOf(this.#catalog.of(service), {});
   }
 
-  /** The lines after a place, as far as they are there. */
+  /** The lines after a place, as far as they are there and their time has been noted: whoever reads them again gets the same. */
   async next(service: string, place: Place): Promise<FeedPage> {
     const runs = () => this.#catalog.of(service);
-    const page = await searchForward(runs, place, { lines: pageLines }, pageBudget);
+    const page = await searchForward(runs, place, { lines: pageLines, stamped: true }, pageBudget);
     return { lines: page.lines, place: page.place, skipped: page.skipped, more: page.truncated };
   }
 

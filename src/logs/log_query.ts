@@ -20,6 +20,8 @@ export interface LogQuery extends Selection {
   readonly grep?: string | undefined;
   /** The least level. */
   readonly level?: LogLevel | undefined;
+  /** Whether only that is given whose time has been noted: each line has the same time whenever it is read. */
+  readonly stamped?: boolean | undefined;
 }
 
 /** How much one question may cost; what was found until then is its answer. */

@@ -11,8 +11,10 @@ const piece = 65_536;
 /** Reads one run: its streams as they were when it was opened, and when what was written. */
 export class RunReader {
   readonly run: Run;
-  /** Where each stream ended. */
+  /** Where each stream ends, as far as it is read. */
   readonly end: Offsets;
+  /** How long it was. */
+  readonly #size: Offsets;
   readonly #streams: Readonly<Record<StreamName, StreamFile>>;
   readonly #index: TimeIndex;
   readonly #isFinal: boolean;
@@ -23,18 +25,22 @@ export class RunReader {
     run: Run,
     streams: Record<StreamName, StreamFile>,
     index: TimeIndex,
-    facts: { end: Offsets; isFinal: boolean },
+    facts: { end: Offsets; size: Offsets; isFinal: boolean },
   ) {
     this.run = run;
     this.#streams = streams;
     this.#index = index;
     this.end = facts.end;
+    this.#size = facts.size;
     this.#isFinal = facts.isFinal;
     this.#unstamped = run.isLive ? Date.now() : run.endedAt;
   }
 
-  /** Null when the run's files are gone. */
-  static async open(run: Run): Promise<RunReader | null> {
+  /**
+   * Null when the run's files are gone.
+   * @param isStampedOnly whether what has no time yet is left out
+   */
+  static async open(run: Run, isStampedOnly = false): Promise<RunReader | null> {
     const opened: { close(): Promise<void> }[] = [];
     const keep = <T extends { close(): Promise<void> }>(reader: T): T => {
       opened.push(reader);
@@ -44,11 +50,13 @@ export class RunReader {
       const isFinal = !run.isLive;
       const stdout = keep(await openStream(run.files.stdout));
       const stderr = keep(await openStream(run.files.stderr));
-      const end = { stdout: await stdout.size(), stderr: await stderr.size() };
+      const noted = run.sizes;
+      const size = { stdout: await stdout.size(), stderr: await stderr.size() };
+      const end = isStampedOnly && !isFinal ? lesser(size, noted) : size;
       run.noteHead({ stdout: stdout.begin, stderr: stderr.begin });
       const index = keep(await TimeIndex.open(run.files.index));
       if (stdout.isThere || stderr.isThere)
-        return new RunReader(run, { stdout, stderr }, index, { end, isFinal });
+        return new RunReader(run, { stdout, stderr }, index, { end, size, isFinal });
     } catch (error) {
       await Promise.all(opened.map((reader) => reader.close()));
       throw error;
@@ -79,7 +87,7 @@ export class RunReader {
   /** What lies after `from`, oldest first. */
   forward(from: Offsets, wanted: StreamName | undefined): LineSource[] {
     return this.#sources(wanted, (options) => {
-      return new ForwardSource(options, Math.min(from[options.stream], options.end));
+      return new ForwardSource(options, Math.min(from[options.stream], this.#size[options.stream]));
     });
   }
 
@@ -126,4 +134,8 @@ export class RunReader {
     }
     return head;
   }
+}
+
+function lesser(one: Offsets, other: Offsets): Offsets {
+  return { stdout: Math.min(one.stdout, other.stdout), stderr: Math.min(one.stderr, other.stderr) };
 }

@@ -154,17 +154,21 @@ function backwards({ stream, until }: LogQuery): Direction {
   };
 }
 
-function forwards({ stream, since }: LogQuery): Direction {
+function forwards({ stream, since, stamped }: LogQuery): Direction {
   return {
     sign: 1,
     stream,
     bound: (run) => run.startedAt,
     open: ({ run, standing }) =>
-      opening(run, async (reader) => {
-        const limit = since === undefined ? nothing : await reader.endAt(since - 1);
-        const from = greater(offsetsOf(standing, reader.end), limit);
-        return { from, sources: reader.forward(from, stream) };
-      }),
+      opening(
+        run,
+        async (reader) => {
+          const limit = since === undefined ? nothing : await reader.endAt(since - 1);
+          const from = greater(offsetsOf(standing, reader.end), limit);
+          return { from, sources: reader.forward(from, stream) };
+        },
+        stamped,
+      ),
   };
 }
 
@@ -173,8 +177,9 @@ type Opened = NonNullable<Awaited<ReturnType<Direction['open']>>>;
 async function opening(
   run: Run,
   begin: (reader: RunReader) => Promise<Omit<Opened, 'reader'>>,
+  isStampedOnly = false,
 ): Promise<Opened | null> {
-  const reader = await RunReader.open(run);
+  const reader = await RunReader.open(run, isStampedOnly);
   if (reader === null) return null;
   try {
     return { reader, ...(await begin(reader)) };
