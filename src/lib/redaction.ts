@@ -3,8 +3,13 @@ export const redacted = '[redacted]';
 
 /** Values that are shorter say too little, and would be found in half of all words. */
 const shortestSecret = 6;
-/** What is longer of a line is cut off, in UTF-16 units: no more is looked through. */
+/** What is longer of a line is cut off, in UTF-16 units. */
 const longestLine = 16_384;
+/** How much of a line is looked through: so much more that what is shown ends with no part of a secret. */
+const longestLook = 65_536;
+const longestSecret = 16_384;
+/** How many lines a private key has at most. */
+const longestKey = 300;
 /** How many values are looked for. */
 const mostSecrets = 4_096;
 
@@ -119,7 +124,13 @@ const keyLine = /(?:^|\s)[A-Za-z0-9+/=]{16,128}\s{0,4}$/;
  */
 export function redact(lines: readonly string[], secrets: readonly string[] = []): string[] {
   const values = spellings(secrets);
-  return withoutKeys(lines.map((line) => shortened(line))).map((line) => redactLine(line, values));
+  const looked = lines.map((line) => line.slice(0, longestLook));
+  return withoutKeys(looked).map((line, index) => {
+    const text = redactLine(line, values);
+    // At the end of what was looked at may be the beginning of a secret.
+    const isWhole = (lines[index]?.length ?? 0) <= longestLook;
+    return shortened(isWhole ? text : text.slice(0, -longestSecret));
+  });
 }
 
 /** The same of a text of several lines. */
@@ -172,9 +183,19 @@ function withoutKeys(lines: readonly string[]): string[] {
       for (let at = index - 1; at >= 0 && isOfKey(at); at -= 1) shown[at] = redacted;
       continue;
     }
-    const end = lines.findIndex((each, at) => at > index && keyEnds.test(each));
-    for (let at = index + 1; end < 0 ? isOfKey(at) : at <= end; at += 1) shown[at] = redacted;
-    if (end > index) index = end;
+    const end = endOfKey(lines, index);
+    for (let at = index + 1; end === null ? isOfKey(at) : at <= end; at += 1) shown[at] = redacted;
+    if (end !== null) index = end;
   }
   return shown;
+}
+
+/** Where a key ends that begins there; null: it does not, or so far away that it is another one. */
+function endOfKey(lines: readonly string[], begin: number): number | null {
+  for (let at = begin + 1; at < lines.length && at <= begin + longestKey; at += 1) {
+    const line = lines[at] ?? '';
+    if (keyEnds.test(line)) return at;
+    if (keyBegins.test(line)) return null;
+  }
+  return null;
 }

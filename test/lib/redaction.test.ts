@@ -112,6 +112,29 @@ test('lines stay as many as they were, whatever is in them', () => {
   );
 });
 
+test('a secret where a line is cut is not shown in part', () => {
+  const secret = 'abcdefghijklmnopqrstuvwxyz';
+  for (const before of [16_370, 16_384, 65_520]) {
+    const shown = line('-'.repeat(before) + secret.repeat(10), [secret]);
+    assert.ok(!shown.includes('abc'), String(before));
+  }
+  assert.ok(!line(secret.repeat(10_000), [secret]).includes('abc'));
+});
+
+test('a key whose end is missing takes nothing with it that comes after', () => {
+  const [begin, end] = ['-----BEGIN PRIVATE KEY-----', '-----END PRIVATE KEY-----'];
+  assert.deepEqual(redact([begin, 'a b', begin, 'c', end, 'd e']), [
+    begin,
+    'a b',
+    begin,
+    redacted,
+    redacted,
+    'd e',
+  ]);
+  const many = [begin, ...Array.from({ length: 400 }, () => 'a b'), end];
+  assert.ok(redact(many).includes('a b'));
+});
+
 test('a line that goes on for long is cut, and takes no longer than others', () => {
   for (const part of [
     'eyJ-',
