@@ -244,7 +244,8 @@ function damageOf(database: DatabaseSync): string | null {
 
 /** Whether an error of SQLite says that the file is damaged, or is no database. */
 export function isDamage(error: unknown): boolean {
-  return damagedCodes.has((error as { errcode?: number }).errcode ?? 0);
+  // The lowest byte is the code, the others say more.
+  return damagedCodes.has(((error as { errcode?: number }).errcode ?? 0) & 0xff);
 }
 
 /** Renames a database that nobody has open, so that another can take its place. Returns its new name. */

@@ -29,7 +29,7 @@ const first = 'CREATE TABLE notes (text TEXT)';
 const second = 'ALTER TABLE notes ADD COLUMN pages INTEGER';
 
 let folder: string;
-let options: DatabaseOptions;
+let options: DatabaseOptions & { readonly backups: string };
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'davit-database-'));
@@ -320,4 +320,17 @@ test('a copy is consistent while somebody writes, and leaves nothing beside the 
   copyDatabase(options.file, target);
   assert.equal(stateVersion(options.file), 1);
   assert.deepEqual(readdirSync(folder), before);
+});
+
+test('without backups a damaged file is put aside and begun anew, and a newer one is left alone', () => {
+  const alone = { ...options, backups: null };
+  openDatabase(alone).database.close();
+  writeFileSync(options.file, 'this is no database, and longer than what would be taken for an empty one');
+  const { database, problems } = openDatabase(alone);
+  assert.match(problems.join(), /is damaged .* kept as /);
+  assert.deepEqual(notes(database), []);
+  database.exec('PRAGMA user_version = 9');
+  database.close();
+  assert.throws(() => openDatabase(alone), { code: 'state_newer' });
+  assert.equal(existsSync(options.backups), false);
 });

@@ -19,6 +19,7 @@ import fc from 'fast-check';
 import type { MetricsConfig } from '../../src/config/metrics.ts';
 import type { Measurements, SeriesKey } from '../../src/contract/series.ts';
 import { type Aggregate, aggregates } from '../../src/contract/stats.ts';
+import { CarefulClock } from '../../src/metrics/history/careful_clock.ts';
 import { History } from '../../src/metrics/history/history.ts';
 import type { Point } from '../../src/metrics/history/step_values.ts';
 import { HistoryModel } from './history_model.ts';
@@ -157,7 +158,8 @@ test('every question is answered as by a list of all measurements, over gaps, re
       const model = new HistoryModel();
       let history = openHistory();
       for (const { pause, values, after, times } of all) {
-        for (let time = 0; time < times; time++) {
+        // Each pause of hours has what was before it written.
+        for (let time = 0; time < (pause > minute ? Math.min(times, 5) : times); time++) {
           now += pause;
           const known = keys.flatMap((key, index): [SeriesKey, number][] => {
             const value = values[index];
@@ -247,8 +249,7 @@ test('what is known of a service that is gone stays for its time, and then nothi
   now += 10_000;
   await fill(history, begin + 5 * hour, minute, () => 1);
   assert.ok(history.keys.includes('service.cpu:gone'));
-  now = begin + 40 * day;
-  await fill(history, now + 2 * hour, minute, () => 1);
+  await fill(history, begin + 34 * day, 10 * minute, () => 1);
   assert.deepEqual(history.keys, ['host.cpu']);
 });
 
@@ -372,4 +373,33 @@ test('steps are such that there are at most 300, and none takes part of a coarse
   assert.equal(step(3 * day, 10_000), minute);
   assert.equal(step(20 * day, 10_000), hour);
   assert.throws(() => history.plan({ from: now, to: now, step: null }), { code: 'invalid_request' });
+});
+
+test('a clock that is far ahead for a while costs the oldest hours at most', async () => {
+  settings = { interval: '10s', history: { fine: '1d', minutes: '2d', hours: '3d', max_size: '1GB' } };
+  const history = openHistory();
+  await fill(history, begin + 2 * day, minute, () => 1);
+  const real = now;
+  now += 400 * day;
+  await fill(history, now + 2 * hour, minute, () => 1);
+  now = real;
+  await fill(history, now + 2 * hour, minute, () => 1);
+  const hours = await points(history, 'host.cpu', { from: begin, to: now, step: hour, agg: 'count' });
+  assert.deepEqual([hours[0]?.[1], hours[24]?.[1]], [60, 60]);
+});
+
+test('the time by which it is decided what is too old follows a jump ahead slowly, and one back at once', () => {
+  let [now, elapsed] = [begin, 0];
+  const clock = new CarefulClock(
+    () => now,
+    begin - hour,
+    () => elapsed,
+  );
+  assert.equal(clock.look(), begin);
+  now += 100 * day;
+  elapsed += hour;
+  assert.equal(clock.look(), begin + 7 * hour);
+  now = begin + 2 * hour;
+  elapsed += hour;
+  assert.equal(clock.look(), begin + 2 * hour);
 });

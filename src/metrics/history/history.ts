@@ -97,7 +97,7 @@ export class History {
     try {
       return await file.read(keys, steps);
     } catch (cause) {
-      this.#failed(file, cause);
+      if (isDamage(cause)) this.#failed(file, cause);
       throw new DavitError('storage_unavailable', `the history cannot be read: ${errorMessage(cause)}`, {
         cause,
       });

@@ -37,6 +37,7 @@ export class HistoryStore {
       stretches: database.prepare(
         'SELECT start, times AS data FROM stretches WHERE start >= ? AND start < ? ORDER BY start',
       ),
+      newest: database.prepare('SELECT max(start) AS start FROM stretches'),
       addStretch: database.prepare('INSERT OR REPLACE INTO stretches (start, times) VALUES (?, ?)'),
       removeStretches: database.prepare('DELETE FROM stretches WHERE start < ?'),
       chunks: database.prepare(
@@ -89,6 +90,12 @@ export class HistoryStore {
   /** The times of the ticks of stretches that begin within that time. */
   stretches(from: number, to: number): Chunk[] {
     return this.#statements.stretches.all(from, to) as unknown as Chunk[];
+  }
+
+  /** When the last stretch began whose chunks are written; null: there is none. */
+  get newest(): number | null {
+    const start = this.#statements.newest.get()?.['start'];
+    return typeof start === 'number' ? start : null;
   }
 
   addStretch(start: number, times: Uint8Array): void {

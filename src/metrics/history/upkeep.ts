@@ -1,3 +1,4 @@
+import { CarefulClock } from './careful_clock.ts';
 import { decodeSummaries, encodeSummaries, encodeTimes, encodeValues } from './encoding.ts';
 import {
   day,
@@ -37,11 +38,16 @@ const pagesAtOnce = 256;
 /** What keeps the file of the history as it is to be, in pieces that are short. */
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  readonly #clock: CarefulClock;
+  /** By which it is decided what is too old. */
+  #time: number;
   /** Of how much of the wanted time there is room for values. */
   #share = 1;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#clock = new CarefulClock(options.now, options.store.newest);
+    this.#time = options.now();
   }
 
   /** Writes the chunks of a stretch, and removes its ticks. */
@@ -66,6 +72,7 @@ export class Upkeep {
   /** Merges chunks of time that has passed, and removes what need not be kept any more. */
   *tidy(): Generator<Piece> {
     const { store, mostBytes } = this.#options;
+    this.#time = this.#clock.look();
     yield* this.#merge();
     this.#share = Math.min(1, this.#share / shrinkFactor);
     yield* this.#expire();
@@ -85,8 +92,8 @@ export class Upkeep {
   }
 
   *#merge(): Generator<Piece> {
-    const { store, now, series } = this.#options;
-    const until = Math.floor(now() / day) * day;
+    const { store, series } = this.#options;
+    const until = Math.floor(this.#time / day) * day;
     const from = Math.min(store.mergedUntil, until);
     if (from === until) return;
     for (const id of [...series()])
@@ -127,8 +134,8 @@ export class Upkeep {
 
   /** When chunks began that need not be kept any more, at the latest. */
   #oldest(resolution: Resolution): number {
-    const { now, retention } = this.#options;
-    return now() - (retention()[resolution] + longestChunk[resolution]) * this.#share;
+    const { retention } = this.#options;
+    return this.#time - (retention()[resolution] + longestChunk[resolution]) * this.#share;
   }
 }
 
