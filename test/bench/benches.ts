@@ -5,6 +5,7 @@ import { measureBatchDeploys } from './parts/deploy_batch.ts';
 import { measureDefaultDeploys } from './parts/deploy_default.ts';
 import { measureSingleDeploys } from './parts/deploy_single.ts';
 import { measureFollow } from './parts/follow.ts';
+import { measureHistory } from './parts/history.ts';
 import { measureIdle } from './parts/idle.ts';
 import { measureIdleServices } from './parts/idle_services.ts';
 import { measureKills } from './parts/kills.ts';
@@ -90,6 +91,7 @@ export const benches: Readonly<Record<string, Bench>> = {
     follow: measureFollow,
     query: measureQuery,
     usage: measureUsage,
+    history: measureHistory,
   }),
   router: bench(prepareProxies, {
     messages: measureMessages,
