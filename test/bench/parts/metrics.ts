@@ -31,7 +31,7 @@ export async function measureMetrics({ sandbox, contenders, quick }: Run): Promi
     await deploy(davit, services);
     // Until all of them have been looked at.
     await sleep(12_000);
-    return scrapes(davit, quick ? 5 : 40);
+    return scrapes(davit, quick ? 5 : 100);
   });
   return report(sample, services.length);
 }
