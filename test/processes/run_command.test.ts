@@ -37,6 +37,14 @@ test('a command is told by its exit code, its output and how long it took', asyn
   assert.ok(run.duration_ms > 0);
 });
 
+test('a command reads what it is given, to its end, and need not', async () => {
+  const input = 'x'.repeat(1_000_000);
+  const read = await runCommand(programOf('wc -c'), { timeout_ms: minute, input });
+  assert.equal(read.output.trim(), '1000000');
+  assert.equal((await runCommand(programOf('true'), { timeout_ms: minute, input })).code, 0);
+  assert.equal((await runCommand(programOf('wc -c'), { timeout_ms: minute })).output.trim(), '0');
+});
+
 test('a command that a signal ended is told by that', async () => {
   const run = await runCommand(programOf('kill -SEGV $$'), { timeout_ms: minute });
   assert.deepEqual([run.code, run.signal, run.timed_out], [null, 'SIGSEGV', false]);
