@@ -60,7 +60,8 @@ export class RequestQueue {
   #number = 0;
   #bytes = 0;
   #samples = 0;
-  #work: Promise<void> | null = null;
+  #isWorking = false;
+  #work: Promise<void> = Promise.resolve();
   #refusal: string | null = null;
 
   /** Takes up what is in the folder. */
@@ -129,7 +130,7 @@ export class RequestQueue {
   /** Resolves when all is on the disk that the disk takes. */
   async settle(): Promise<void> {
     this.#wake();
-    while (this.#work !== null) await this.#work;
+    while (this.#isWorking) await this.#work;
   }
 
   #add(entry: Entry): void {
@@ -178,19 +179,20 @@ export class RequestQueue {
   }
 
   #wake(): void {
-    this.#work ??= this.#tidy().finally(() => {
-      this.#work = null;
-    });
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    this.#work = this.#tidy();
   }
 
   /** One after the other: a disk that hangs is asked for one thing at a time. */
   async #tidy(): Promise<void> {
-    for (;;) {
-      const doomed = this.#doomed.shift();
-      const unwritten = this.#unwritten[0];
+    let takesMore = true;
+    while (this.#doomed.length > 0 || (takesMore && this.#unwritten.length > 0)) {
+      const [doomed, unwritten] = [this.#doomed.shift(), this.#unwritten[0]];
       if (doomed) await this.#removeFile(doomed);
-      else if (unwritten === undefined || !(await this.#write(unwritten))) return;
+      else if (unwritten) takesMore = await this.#write(unwritten);
     }
+    this.#isWorking = false;
   }
 
   async #removeFile(entry: Entry): Promise<void> {
