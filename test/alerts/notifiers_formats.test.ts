@@ -95,6 +95,13 @@ test('slack is given no mention, link or end of a block by what services write',
   for (const each of texts) assert.ok(!/&(?!amp;|lt;|gt;)/.test(each), each);
 });
 
+test('colours and signs that turn the direction of writing are left out', () => {
+  const last_lines = ['\u001b[1;31mError\u001b[0m: \u202eevil\u2069\ta\u0007b'];
+  const notification = sampleNotification({ alerts: [sampleAlert({ last_lines })] });
+  for (const format of ['slack', 'feishu', 'wecom', 'alertmanager'] as const)
+    assert.ok(messageOf(format, notification).body.includes('Error: evil a b'), format);
+});
+
 test('feishu gets a signed card of plain texts within 20 KB', () => {
   const { timestamp, sign, msg_type, card } = bodyOf('feishu', hostileNotification, 'key');
   assert.equal(timestamp, String(now / 1_000));

@@ -44,10 +44,11 @@ export function greatestSeverity({ alerts }: Notification): Severity | null {
   return (['critical', 'warning', 'info'] as const).find((each) => firing.includes(each)) ?? null;
 }
 
-/** One line: what would begin another, or means something to a terminal, becomes a blank. */
+/** One line: what would begin another, or means something to a terminal, becomes a blank; colours and what turns the direction of writing go. */
 export function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+  const plain = text.replace(/\u001b\[[0-9;]{0,20}[A-Za-z]|[\u202a-\u202e\u2066-\u2069]/g, '');
+  return plain.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim();
 }
 
 /** At most so many UTF-16 units; never half of a character. */
