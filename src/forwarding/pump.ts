@@ -125,13 +125,15 @@ export class Pump {
       if (this.#collector.isEmpty) await this.#bell.heard(longestIdle);
       if (this.#gathering > 0 && !this.#isEnding) await this.#hurry.heard(this.#gathering);
       if (this.#pause > 0 && !this.#isEnding) await this.#hurry.heard(this.#pause);
-      if (this.#isEnding) return;
+      if (this.#isEnding) break;
       this.#pause = 0;
       this.#isBusy = true;
       await this.#sendNext();
       this.#isBusy = false;
       this.#settle();
     }
+    // The host may be about to go: what was written last goes now, if it can.
+    if (this.#backoff.failures === 0 && !this.#collector.isEmpty) await this.#sendNext();
   }
 
   /** Sends a batch of what there is. */

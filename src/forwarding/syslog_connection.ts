@@ -67,15 +67,18 @@ export class SyslogConnection {
     return this.#socket.bytesWritten;
   }
 
-  /** Resolves when the system has taken all of it. Throws when the connection breaks, or nothing is taken any more. */
-  async write(bytes: Buffer): Promise<void> {
-    const timer = setTimeout(() => {
+  /** Resolves when the system has taken all of it. Throws when the connection breaks, nothing is taken any more, or `signal` ends it. */
+  async write(bytes: Buffer, signal: AbortSignal): Promise<void> {
+    const giveUp = () => {
       this.#failure ??= new Error(`it took nothing for ${this.#timeout} ms`);
       this.#socket.destroy();
-    }, this.#timeout);
+    };
+    const timer = setTimeout(giveUp, this.#timeout);
+    signal.addEventListener('abort', giveUp);
     // It is called in any case, and without an error also where the connection was destroyed meanwhile.
     const error = await new Promise((resolve) => this.#socket.write(bytes, resolve));
     clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
     if (error || this.#socket.destroyed)
       throw this.#failure ?? (error instanceof Error ? error : new Error(brokenOff));
   }

@@ -54,7 +54,7 @@ export class SyslogReceiver implements Receiver {
 
   async send(lines: readonly Outgoing[], signal: AbortSignal): Promise<void> {
     const connection = await this.#connected(signal);
-    await connection.write(Buffer.from(lines.map(({ text }) => text).join('')));
+    await connection.write(Buffer.from(lines.map(({ text }) => text).join('')), signal);
     if (connection !== this.#connection) throw new Error('it closed the connection');
     this.#sent.push({ marks: marksOf(lines), end: connection.written, at: performance.now() });
     this.#timer ??= setInterval(

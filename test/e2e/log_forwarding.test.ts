@@ -42,10 +42,14 @@ test('every line arrives although receivers are down for a while and the agent i
   await first.end('SIGKILL');
 
   await using second = await startAgent({ data, config });
-  await untilCountedBeyond(second, await countedBy(second));
   await Promise.all([receiver.up(), listener.up()]);
+  await untilCountedBeyond(second, await countedBy(second));
   assert.equal((await second.call('POST', '/service/counter/stop')).status, 200);
   const last = await countedBy(second);
+  const before = [receiver.lines.length, listener.texts.length] as const;
+  await until('lines arrive at both again', () => {
+    return receiver.lines.length > before[0] && listener.texts.length > before[1];
+  });
   await until('the last number has arrived at both', () =>
     [receiver, listener].every(({ numbers }) => numbers.includes(last)),
   );

@@ -134,6 +134,28 @@ test('a receiver that breaks off, answers 503 or answers nothing gets the lines 
   assert.ok(receiver.requests.every(({ url }) => url === '/'));
 });
 
+test('a receiver that never answers keeps no agent from its end', async () => {
+  await using receiver = await LineReceiver.start();
+  await using forwarded = new Forwarded();
+  receiver.behaviour = () => undefined;
+  forwarded.begin(central(receiver, { timeout: '10m' }));
+  await forwarded.untilBegun();
+  forwarded.write('web', numbered(1, 10));
+  await until('it is asked', () => receiver.requests.length > 0);
+  await forwarded.forwarding.close();
+});
+
+test('what a service writes last before the agent is stopped is sent before its end', async () => {
+  await using receiver = await LineReceiver.start();
+  await using forwarded = new Forwarded();
+  forwarded.begin(central(receiver));
+  await forwarded.untilBegun();
+  forwarded.write('web', numbered(1, 10));
+  await forwarded.endRun('web');
+  await forwarded.forwarding.close();
+  assert.deepEqual(receiver.numbers, range(1, 10));
+});
+
 test('a line that is refused is left out, and the others arrive', async () => {
   await using receiver = await LineReceiver.start();
   await using forwarded = new Forwarded();

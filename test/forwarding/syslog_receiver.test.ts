@@ -64,6 +64,17 @@ test('a receiver that takes nothing any more is told, and left', async () => {
   await until('it is told', () => /took nothing for 300 ms/.test(String(forwarded.failing.get('central'))));
 });
 
+test('a receiver that takes nothing keeps no agent from its end', async () => {
+  await using listener = await SyslogListener.start();
+  await using forwarded = new Forwarded();
+  listener.isReading = false;
+  forwarded.begin(central(listener, { timeout: '10m' }));
+  await forwarded.untilBegun();
+  forwarded.write('web', `${'x'.repeat(8_000)}\n`.repeat(4_000));
+  await until('some is written', () => forwarded.counts().lines > 0);
+  await forwarded.forwarding.close();
+});
+
 test('an agent that is killed sends again what it had not noted as arrived', async () => {
   await using listener = await SyslogListener.start();
   await using forwarded = new Forwarded();
