@@ -15,7 +15,7 @@ interface AlertBoardOptions {
 }
 
 /** How many alerts there may be at once. */
-export const mostAlerts = 10_000;
+const mostAlerts = 10_000;
 
 /** How long a summary may be, in UTF-16 units. */
 const mostText = 1_000;

@@ -1,43 +1,45 @@
 import { randomInt } from 'node:crypto';
-import type { Alert, AlertInFull, Severity } from '../contract/alerts.ts';
+import { z } from 'zod';
+import { type Alert, type AlertInFull, severity } from '../contract/alerts.ts';
 import type { Finding } from './finding.ts';
-import type { AlertState } from './lifecycle.ts';
 
-/** What led to an alert, when it began to fire. Secrets are taken out. */
-export interface Circumstances {
+const circumstances = z.object({
   /** Newest first; `service`: what the sentence is about, null for the agent. */
-  readonly why: readonly { readonly service: string | null; readonly sentence: string }[];
+  why: z.array(z.object({ service: z.string().nullable(), sentence: z.string() })),
   /** Oldest first. */
-  readonly last_lines: readonly string[];
-}
+  last_lines: z.array(z.string()),
+});
+/** What led to an alert, when it began to fire. Secrets are taken out. */
+export type Circumstances = Readonly<z.infer<typeof circumstances>>;
 
 /** An alert as it is kept. Times in milliseconds since the epoch. */
-export interface AlertRecord {
-  readonly id: string;
-  readonly rule: string;
-  readonly severity: Severity;
-  readonly service: string | null;
-  readonly instance: number | null;
-  readonly subject: string | null;
-  readonly summary: string;
-  readonly value: number | null;
+export const alertRecord = z.object({
+  id: z.string(),
+  rule: z.string(),
+  severity,
+  service: z.string().nullable(),
+  instance: z.int().nullable(),
+  subject: z.string().nullable(),
+  summary: z.string(),
+  value: z.number().nullable(),
   /** The event that led to it. */
-  readonly event: number | null;
-  readonly trace_id: string | null;
-  readonly state: Exclude<AlertState, 'inactive'>;
+  event: z.int().nullable(),
+  trace_id: z.string().nullable(),
+  state: z.enum(['pending', 'firing', 'clearing', 'resolved']),
   /** Of the state, as its lifecycle has it. */
-  readonly since: number;
-  readonly started_at: number;
-  readonly fired_at: number | null;
-  readonly resolved_at: number | null;
+  since: z.number(),
+  started_at: z.number(),
+  fired_at: z.number().nullable(),
+  resolved_at: z.number().nullable(),
   /** The event that says that it fires. */
-  readonly firing_event: number | null;
+  firing_event: z.int().nullable(),
   /** When somebody was told last that it fires. */
-  readonly notified_at: number | null;
+  notified_at: z.number().nullable(),
   /** The notifiers that were told that it fires, and have to be told yet that it is over. */
-  readonly told: readonly string[];
-  readonly circumstances: Circumstances | null;
-}
+  told: z.array(z.string()),
+  circumstances: circumstances.nullable(),
+});
+export type AlertRecord = Readonly<z.infer<typeof alertRecord>>;
 
 /** What keeps an alert from being told, by their ids. */
 export interface Suppression {
@@ -63,11 +65,11 @@ export function isFiring({ state }: Pick<AlertRecord, 'state'>): boolean {
 
 /** An alert as every interface shows it. */
 export function shownAlert(record: AlertRecord, suppression: Suppression): Alert {
-  const { id, rule, severity, state, service, instance, subject, summary, value, event, trace_id } = record;
+  const { id, rule, state, service, instance, subject, summary, value, event, trace_id } = record;
   return {
     id,
     rule,
-    severity,
+    severity: record.severity,
     state: state === 'clearing' ? 'firing' : state,
     service,
     instance,

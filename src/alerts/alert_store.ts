@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { transaction } from '../lib/database.ts';
 import { errorMessage } from '../lib/errors.ts';
-import type { AlertRecord } from './alert_record.ts';
+import { type AlertRecord, alertRecord } from './alert_record.ts';
 
 /** How many alerts are kept that are over. */
-export const keptResolved = 1_000;
+const keptResolved = 1_000;
 /** How many changes wait at most while nothing can be written. */
 const mostWaiting = 20_000;
 
@@ -105,7 +105,7 @@ export class AlertStore {
   #read(rows: readonly Readonly<Record<string, unknown>>[]): AlertRecord[] {
     return rows.flatMap(({ record }) => {
       try {
-        return JSON.parse(String(record)) as AlertRecord;
+        return alertRecord.parse(JSON.parse(String(record)));
       } catch (error) {
         this.#onProblem(`an alert cannot be read and is forgotten: ${errorMessage(error)}`);
         return [];

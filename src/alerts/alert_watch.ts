@@ -60,13 +60,15 @@ export class AlertWatch {
         if (type === 'service.restarting' && service !== null) this.noteChange(service);
       }),
     );
-    const timer = setInterval(() => this.lookAtHost(), hostInterval).unref();
+    const timer = setInterval(() => this.#guard(() => this.lookAtHost()), hostInterval).unref();
     this.#ends.push(() => clearInterval(timer));
     for (const { id } of registry.services()) this.#changed.add(id);
     for (const { service } of board.all()) if (service !== null) this.#changed.add(service);
-    this.#endGone();
-    this.#turn();
-    this.lookAtHost();
+    this.#guard(() => {
+      this.#endGone();
+      this.#turn();
+      this.lookAtHost();
+    });
   }
 
   close(): void {
@@ -77,7 +79,7 @@ export class AlertWatch {
   /** Has a service looked at soon; many changes at once are one look. */
   noteChange(service: string): void {
     this.#changed.add(service);
-    this.#soon ??= setImmediate(() => this.#turn());
+    this.#soon ??= setImmediate(() => this.#guard(() => this.#turn()));
   }
 
   /** Looks at what concerns no service. */
@@ -152,6 +154,15 @@ export class AlertWatch {
       const isThere = service === null || registry.find(service) !== null;
       const isMeant = rule?.isOfServices === (service !== null) && (service === null || rule.fits(service));
       if (!isThere || !isMeant) board.end(record, now());
+    }
+  }
+
+  /** Whatever fails here ends no agent. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onProblem(`alerts cannot be looked after: ${errorMessage(error)}`);
     }
   }
 

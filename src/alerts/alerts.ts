@@ -1,16 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AlertsConfig } from '../config/alerts.ts';
-import type { Alert, AlertInFull, Notification } from '../contract/alerts.ts';
+import type { Notification } from '../contract/alerts.ts';
 import type { Measurements } from '../contract/series.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { errorMessage } from '../lib/errors.ts';
 import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Why } from '../supervision/why.ts';
 import { AlertBoard } from './alert_board.ts';
 import { AlertEvents } from './alert_events.ts';
-import { type AlertRecord, alertInFull, isFiring, shownAlert } from './alert_record.ts';
+import { type AlertRecord, type Circumstances, isFiring } from './alert_record.ts';
 import { AlertStore } from './alert_store.ts';
+import { AlertView } from './alert_view.ts';
 import { AlertWatch } from './alert_watch.ts';
 import { CircumstancesOf, type Redact } from './circumstances.ts';
 import { Detectors, type DetectorsOptions } from './detectors.ts';
@@ -38,23 +39,14 @@ export interface AlertsOptions extends Pick<DetectorsOptions, 'certificates' | '
   readonly now?: () => number;
 }
 
-/** Which alerts are wanted. */
-export interface AlertFilter {
-  readonly state?: Alert['state'] | undefined;
-  readonly service?: string | undefined;
-  readonly rule?: string | undefined;
-  /** At most so many. */
-  readonly limit: number;
-  /** Whether who asks may read a service; null: what concerns the agent. */
-  readonly maySee: (service: string | null) => boolean;
-}
-
 /** The longest time that a timer is set to, in milliseconds: the clock may be set meanwhile. */
 const longestTimer = 60_000;
 
 /** Finds what is not as it should be, by rules, keeps it, and has it told to those who want to know. */
 export class Alerts {
   readonly rules: RuleBook;
+  /** What is shown to those who ask. */
+  readonly view: AlertView;
   readonly silences: Silences;
   readonly #options: AlertsOptions;
   readonly #now: () => number;
@@ -123,6 +115,11 @@ export class Alerts {
       redact: (service, text) => redact(service, [text])[0] ?? '',
       onProblem,
     });
+    this.view = new AlertView({
+      board: this.#board,
+      store: this.#store,
+      suppressions: this.#suppressions,
+    });
     this.#groups = new Groups({
       ...options,
       find: (id) => this.#board.find(id),
@@ -142,16 +139,9 @@ export class Alerts {
 
   /** Looks at all that is, and from then on at what changes. To be called when what runs has been taken up. */
   begin(): void {
-    const now = this.#now();
     this.#isRunning = true;
-    this.#detectors.begin();
-    this.silences.expire();
-    for (const record of this.#board.all()) {
-      if (!isFiring(record)) continue;
-      this.#groups.add(record, now);
-      if (record.circumstances === null) this.#gather(record);
-    }
-    for (const record of this.#store.resolved()) if (record.told.length > 0) this.#groups.remove(record, now);
+    // A disk that cannot be read must keep no agent from its services.
+    this.#guard(() => this.#takeUp());
     // Whoever is to be told from now on is told of what there is.
     this.#endEvents = this.#options.events.subscribe(({ type }) => {
       if (type === 'notifier.created' || type === 'notifier.updated') this.#reconsider(true);
@@ -196,31 +186,6 @@ export class Alerts {
     this.#store.flush();
   }
 
-  /** Those that fit, the newest first. */
-  list({ state, service, rule, limit, maySee }: AlertFilter): Alert[] {
-    const all = state === 'resolved' ? this.#store.resolved() : [...this.#board.all()].reverse();
-    const found: Alert[] = [];
-    for (const record of all) {
-      if (service !== undefined && record.service !== service) continue;
-      if (rule !== undefined && record.rule !== rule) continue;
-      if (!maySee(record.service)) continue;
-      if (state !== undefined && state !== 'resolved' && isFiring(record) !== (state === 'firing')) continue;
-      if (found.push(shownAlert(record, this.#suppressions.of(record))) === limit) break;
-    }
-    return found;
-  }
-
-  /** Throws `alert_not_found`, also for one that who asks may not see. */
-  get(id: string, maySee: AlertFilter['maySee']): AlertInFull {
-    const record = this.#board.find(id) ?? this.#store.find(id);
-    if (record !== null && maySee(record.service))
-      return alertInFull(record, this.#suppressions.of(record), maySee);
-    throw new DavitError(
-      'alert_not_found',
-      `there is no alert "${id}"; the last 1,000 are kept that are over`,
-    );
-  }
-
   /** How many fire on a service; null: on the host and the agent. */
   firing(service: string | null): number {
     this.#firing ??= firingByService(this.#board.all());
@@ -235,6 +200,19 @@ export class Alerts {
   /** What somebody should know, in sentences. */
   get warnings(): string[] {
     return [...this.rules.warnings, ...this.#board.warnings];
+  }
+
+  /** Goes on with what an earlier agent left. */
+  #takeUp(): void {
+    const now = this.#now();
+    this.#detectors.begin();
+    this.silences.expire();
+    for (const record of this.#board.all()) {
+      if (!isFiring(record)) continue;
+      this.#groups.add(record, now);
+      if (record.circumstances === null) this.#gather(record);
+    }
+    for (const record of this.#store.resolved()) if (record.told.length > 0) this.#groups.remove(record, now);
   }
 
   #rulesChanged(): void {
@@ -265,13 +243,16 @@ export class Alerts {
 
   #gather(record: AlertRecord): void {
     void this.#circumstances.gather(record).then((circumstances) => {
-      if (this.#hasEnded) return;
-      const cause = record.event === null ? null : this.#options.events.find(record.event);
-      this.#board.update(record.id, { circumstances, trace_id: cause?.trace_id ?? null });
-      this.#groups.complete(record, this.#now());
-      // When many fire, they are written together.
-      this.#soon ??= setImmediate(() => this.#looked());
+      if (!this.#hasEnded) this.#guard(() => this.#complete(record, circumstances));
     });
+  }
+
+  #complete(record: AlertRecord, circumstances: Circumstances): void {
+    const cause = record.event === null ? null : this.#options.events.find(record.event);
+    this.#board.update(record.id, { circumstances, trace_id: cause?.trace_id ?? null });
+    this.#groups.complete(record, this.#now());
+    // When many fire, they are written together.
+    this.#soon ??= setImmediate(() => this.#looked());
   }
 
   #reconsider(isAnew = false): void {
@@ -283,7 +264,10 @@ export class Alerts {
   #looked(): void {
     clearImmediate(this.#soon);
     this.#soon = undefined;
-    if (!this.#isRunning) return;
+    if (this.#isRunning) this.#guard(() => this.#plan());
+  }
+
+  #plan(): void {
     this.#store.flush();
     if (this.#mayBeOpen) this.#groups.reconsider(this.#board.all(), this.#now());
     this.#mayBeOpen = false;
@@ -300,16 +284,23 @@ export class Alerts {
 
   #elapse(): void {
     const now = this.#now();
-    try {
+    this.#guard(() => {
       this.silences.expire();
       // What was to happen at times of a clock that was set back is planned anew.
       if (now < this.#elapsedAt) this.#groups.regroup(this.#board.all(), now);
       this.#elapsedAt = now;
       this.#watch.elapse(now);
       this.#groups.flush(now);
+    });
+    this.#looked();
+  }
+
+  /** Whatever fails here ends no agent. */
+  #guard(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#options.onProblem(`alerts cannot be looked after: ${errorMessage(error)}`);
     }
-    this.#looked();
   }
 }

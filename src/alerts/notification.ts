@@ -2,7 +2,7 @@ import type { AlertInFull, Notification } from '../contract/alerts.ts';
 import { newId } from './alert_record.ts';
 
 /** How many alerts stand in one notification; the title tells how many there are. */
-export const mostTold = 50;
+const mostTold = 50;
 
 /** Alerts that are told together. */
 export interface Told {

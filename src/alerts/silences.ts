@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { NewSilence, Silence } from '../contract/alerts.ts';
+import { type NewSilence, type Silence, silence } from '../contract/alerts.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { matchesGlob } from '../lib/glob.ts';
 import { milliseconds } from '../lib/units.ts';
@@ -150,8 +150,8 @@ export class Silences {
 
   #load(record: string): void {
     try {
-      const silence = JSON.parse(record) as Silence;
-      this.#silences.set(silence.id, silence);
+      const known = silence.parse(JSON.parse(record));
+      this.#silences.set(known.id, known);
     } catch (error) {
       this.#options.onProblem(`a silence cannot be read and does not count: ${errorMessage(error)}`);
     }
@@ -159,11 +159,7 @@ export class Silences {
 }
 
 /** Whether a silence is about alerts of this rule and service; one for no service in particular is about those of the host, too. */
-export function covers(
-  silence: Pick<Silence, 'rule' | 'service'>,
-  rule: string,
-  service: string | null,
-): boolean {
+function covers(silence: Pick<Silence, 'rule' | 'service'>, rule: string, service: string | null): boolean {
   if (!matchesGlob(silence.rule, rule)) return false;
   return silence.service === null || (service !== null && matchesGlob(silence.service, service));
 }

@@ -22,7 +22,7 @@ export const alertEvents = {
 export type AlertEvent = keyof typeof alertEvents;
 export const alertEventNames = Object.keys(alertEvents) as [AlertEvent, ...AlertEvent[]];
 
-export const severities = ['critical', 'warning', 'info'] as const;
+const severities = ['critical', 'warning', 'info'] as const;
 export const severity = z.enum(severities).meta({ id: 'Severity' });
 export type Severity = z.infer<typeof severity>;
 
@@ -125,7 +125,7 @@ export type AlertRuleList = z.infer<typeof alertRuleList>;
 export type DeletedAlertRule = z.infer<typeof deletedAlertRule>;
 export const alertRulePath = z.strictObject({ rule_name: alertName });
 
-export const alertStates = ['pending', 'firing', 'resolved'] as const;
+const alertStates = ['pending', 'firing', 'resolved'] as const;
 
 /** One thing that a rule found: the same rule and the same subject are the same alert until it is resolved. */
 export const alert = z

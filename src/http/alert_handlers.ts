@@ -32,7 +32,7 @@ export function alertHandlers(alerts: Alerts, events: EventLog) {
 
   return {
     list: ({ query: { state, service, rule, limit }, principal }) => ({
-      alerts: alerts.list({
+      alerts: alerts.view.list({
         state,
         service,
         rule,
@@ -41,7 +41,7 @@ export function alertHandlers(alerts: Alerts, events: EventLog) {
       }),
     }),
 
-    show: ({ path, principal }) => alerts.get(path.alert_id, seer(principal)),
+    show: ({ path, principal }) => alerts.view.get(path.alert_id, seer(principal)),
 
     rules: ({ principal }) => ({ rules: rules.all().filter((rule) => maySee(principal, rule)) }),
 

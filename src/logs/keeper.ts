@@ -92,7 +92,7 @@ export class Keeper {
     // What is too old or of too many releases goes at its time.
     const inTime = chooseOfService(catalog.of(service), { ...retention, max_bytes: Infinity }, now);
     if (steps.length > inTime.length)
-      this.#options.onShortened(service, `it may keep ${retention.max_bytes} bytes`);
+      this.#options.onShortened(service, `it may keep ${megabytes(retention.max_bytes)}`);
     await this.#act(service, steps);
     if (retention.max_age_ms !== null) await this.#age(service, retention.max_age_ms, now);
   }
@@ -114,7 +114,7 @@ export class Keeper {
       for (const run of catalog.of(service)) services.set(run, service);
     for (const step of chooseOfHost([...services.keys()], maxBytes())) {
       const service = services.get(step.run) ?? '';
-      this.#options.onShortened(service, `all services together may keep ${maxBytes()} bytes`);
+      this.#options.onShortened(service, `all services together may keep ${megabytes(maxBytes())}`);
       await this.#act(service, [step]);
     }
   }
@@ -176,4 +176,8 @@ export class Keeper {
     const whose = service === '' ? 'the logs' : `the logs of "${service}"`;
     this.#options.onProblem(service, `${whose} cannot be trimmed: ${errorMessage(error)}`);
   }
+}
+
+function megabytes(bytes: number): string {
+  return `${Number((bytes / 1e6).toPrecision(3))} MB`;
 }

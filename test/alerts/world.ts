@@ -143,11 +143,11 @@ export class World {
   }
 
   live() {
-    return this.alerts.list({ limit: 100, maySee: () => true });
+    return this.alerts.view.list({ limit: 100, maySee: () => true });
   }
 
   over() {
-    return this.alerts.list({ state: 'resolved', limit: 100, maySee: () => true });
+    return this.alerts.view.list({ state: 'resolved', limit: 100, maySee: () => true });
   }
 
   #open() {

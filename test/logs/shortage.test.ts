@@ -17,7 +17,7 @@ test('it is told when output of a service goes because that service may not keep
   assert.deepEqual(told, []);
   stored.retention = { ...endless, max_bytes: 1_000 };
   await stored.store.sweep();
-  assert.deepEqual(told, ['web: it may keep 1000 bytes']);
+  assert.deepEqual(told, ['web: it may keep 0.001 MB']);
 });
 
 test('it is told when output goes because all services together may not keep more', async () => {
@@ -26,7 +26,7 @@ test('it is told when output goes because all services together may not keep mor
   await stored.run(1, numbered(0, 100));
   stored.quota = 1_000;
   await stored.store.sweep();
-  assert.deepEqual(told, ['web: all services together may keep 1000 bytes']);
+  assert.deepEqual(told, ['web: all services together may keep 0.001 MB']);
 });
 
 test('nothing is told of output that goes at its time', async () => {
