@@ -20,18 +20,24 @@ const lacksPrometheus = isMissing('prometheus');
 
 let agent: RunningAgent;
 let listener: number;
+let config: Record<string, unknown>;
+let configFile: string;
 let router: number;
 let key: string;
 let prometheus: Prometheus | null = null;
 
 before(async () => {
   [listener, router] = [await freePort(), await freePort()];
-  const config = {
+  config = {
+    listen: '127.0.0.1:0',
     metrics: { interval: '1s', listener: { address: `127.0.0.1:${listener}` } },
     router: { listeners: [{ address: `127.0.0.1:${router}` }], processes: 1 },
   };
   // The path of the socket of the router must stay short.
-  agent = await startAgent({ config, data: await mkdtemp(join(tmpdir(), 'davit-metrics-')) });
+  const data = await mkdtemp(join(tmpdir(), 'davit-metrics-'));
+  configFile = `${data}.yaml`;
+  await writeFile(configFile, stringify(config));
+  agent = await startAgent({ configFile, data });
   const made = await agent.call('POST', '/api/v1/keys', { name: 'prometheus', scopes: ['metrics'] });
   key = made.body.key;
   if (!lacksPrometheus) prometheus = await Prometheus.start(new URL(agent.url).host, key);
@@ -56,6 +62,7 @@ before(async () => {
 after(async () => {
   await prometheus?.[Symbol.asyncDispose]();
   await agent[Symbol.asyncDispose]();
+  await rm(configFile);
 });
 
 async function scrape(): Promise<string> {
@@ -143,6 +150,27 @@ test('the listener of its own answers without a key, and takes no other Host', a
   assert.equal(response.status, 200);
   assert.match(await response.text(), /^davit_service_state\{service="web",state="running"\} 1$/m);
   assert.equal((await fetch(`http://127.0.0.1:${listener}/services`)).status, 404);
+});
+
+test('the listener moves when the configuration is read again, and tells of an address that is taken', async () => {
+  const next = await freePort();
+  const setListener = async (address: string) => {
+    await writeFile(configFile, stringify({ ...config, metrics: { interval: '1s', listener: { address } } }));
+    agent.child.kill('SIGHUP');
+  };
+  const answers = (port: number) =>
+    fetch(`http://127.0.0.1:${port}/metrics`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await setListener(`127.0.0.1:${next}`);
+  await until('it has moved', async () => (await answers(next)) && !(await answers(listener)));
+  await setListener(`127.0.0.1:${router}`);
+  const isTold = (warnings: readonly string[]) => warnings.some((warning) => /is taken/.test(warning));
+  await agent.until('GET', '/api/v1/agent', ({ warnings }) => isTold(warnings));
+  await setListener(`127.0.0.1:${listener}`);
+  await until('it is back', () => answers(listener));
+  await agent.until('GET', '/api/v1/agent', ({ warnings }) => !isTold(warnings));
 });
 
 test('docs/metrics.md has every metric with its type, and no other', async () => {

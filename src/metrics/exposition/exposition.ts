@@ -62,8 +62,8 @@ export class Exposition {
   readonly registry = new Registry();
   readonly metrics = new MetricSet(this.registry);
   readonly operations = new OperationCounts(this.registry);
-  #page: Promise<Page> | null = null;
-  #madeAt = 0;
+  #last: { readonly page: Page; readonly at: number } | null = null;
+  #writing: Promise<Page> | null = null;
   #took: number | null = null;
   readonly #onProblem: (message: string) => void;
   readonly #failing = new Set<string>();
@@ -88,18 +88,14 @@ export class Exposition {
     );
   }
 
-  /** The metrics as they are, or were a moment ago. */
-  page(): Promise<Page> {
-    const now = performance.now();
-    if (this.#page === null || now - this.#madeAt > freshFor) {
-      this.#madeAt = now;
-      const page = this.#write();
-      this.#page = page;
-      page.catch(() => {
-        if (this.#page === page) this.#page = null;
-      });
-    }
-    return this.#page;
+  /** The metrics as they are, or were a moment ago. Whoever asks while they are written gets the same. */
+  async page(): Promise<Page> {
+    const last = this.#last;
+    if (last !== null && performance.now() - last.at <= freshFor) return last.page;
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+    return this.#writing;
   }
 
   /** null: its values cannot be had, which keeps nobody from all the others. */
@@ -129,17 +125,22 @@ export class Exposition {
       await nextTurn();
       slice = performance.now();
     }
-    const text = Buffer.from(parts.join(''));
+    const page = newPage(Buffer.from(parts.join('')));
     this.#took = (performance.now() - began) / 1_000;
-    let compressed: Promise<Buffer> | null = null;
-    return {
-      text,
-      compressed() {
-        compressed ??= compress(text, { level: 1 });
-        return compressed;
-      },
-    };
+    this.#last = { page, at: began };
+    return page;
   }
+}
+
+function newPage(text: Buffer): Page {
+  let compressed: Promise<Buffer> | null = null;
+  return {
+    text,
+    compressed() {
+      compressed ??= compress(text, { level: 1 });
+      return compressed;
+    },
+  };
 }
 
 function countEvents(registry: Registry, events: Pick<EventLog, 'subscribe'>): void {

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** A call of the API that has ended. */
 export interface EndedCall {
-  /** The operation id; `unknown` where no route fits. */
+  /** The operation id; `unknown` of what is no operation. */
   readonly operation: string;
   /** The HTTP status; 499 where the caller hung up before it had the answer. */
   readonly status: number;
