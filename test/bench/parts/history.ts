@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SeriesKey } from '../../../src/contract/series.ts';
 import { History } from '../../../src/metrics/history/history.ts';
 import { type MeasuredSeries, sameSeries } from '../measured_series.ts';
@@ -24,8 +24,8 @@ interface Scale {
 interface Result {
   readonly scale: Scale;
   readonly ticks: readonly number[];
-  /** The longest time that other work had to wait while chunks were made. */
-  readonly longestWait: number;
+  /** The most processor time that chunks took before other work had its turn, in milliseconds. */
+  readonly longestTurn: number;
   readonly bytes: number;
   readonly questions: Readonly<Record<string, readonly number[]>>;
 }
@@ -59,21 +59,33 @@ async function fill(folder: string, scale: Scale): Promise<Result> {
   history.reload();
   const series = sameSeries(scale.series);
   const ticks: number[] = [];
-  const delays = monitorEventLoopDelay({ resolution: 1 });
+  let longest = 0;
   for (; now < begin + scale.time; now += interval) {
     const values = new Map(series.map((each) => [each.key, each.next()]));
     const began = performance.now();
     history.record({ at: now, values });
     ticks.push(performance.now() - began);
-    if (now % hour !== 0) continue;
-    delays.enable();
-    await history.idle;
-    delays.disable();
+    if (now % hour === 0) longest = Math.max(longest, await longestTurn(history.idle));
   }
   await history.idle;
   const questions = await ask(history, series, { ...scale, now });
   history.close();
-  return { scale, ticks, longestWait: delays.max / 1e6, bytes: statSync(file).size, questions };
+  return { scale, ticks, longestTurn: longest, bytes: statSync(file).size, questions };
+}
+
+async function longestTurn(work: Promise<void>): Promise<number> {
+  let isDone = false;
+  void work.finally(() => {
+    isDone = true;
+  });
+  let longest = 0;
+  while (!isDone) {
+    const before = process.cpuUsage();
+    await nextTurn();
+    const { user, system } = process.cpuUsage(before);
+    longest = Math.max(longest, (user + system) / 1_000);
+  }
+  return longest;
 }
 
 /** Answers are made as a client gets them, but not sent. */
@@ -144,7 +156,7 @@ function report(few: Result, many: Result): Report {
         ({ scale, bytes, ticks }) =>
           `${scale.series} series for ${days(scale.time)}: ${inMebibytes(bytes)} on the disk, ${(bytes / (scale.series * ticks.length)).toFixed(2)} bytes for each value in all its resolutions.`,
       ),
-      `While chunks were made of the last hour, other work waited at most ${all.map(({ longestWait, scale }) => `${inMilliseconds(longestWait)} with ${scale.series} series`).join(' and ')}.`,
+      `While chunks were made of an hour, other work had its turn after at most ${all.map(({ longestTurn: turn, scale }) => `${inMilliseconds(turn)} of processor time with ${scale.series} series`).join(' and ')}.`,
       'Half of the values are noise, a quarter are sizes that wander, and a quarter hardly change.',
     ],
     samples: { few, many },
