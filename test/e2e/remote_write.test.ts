@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from '../helpers/agent.ts';
-import { freePort } from '../helpers/free_port.ts';
+import { steadyPort } from '../helpers/free_port.ts';
 import { Prometheus, prometheusObstacle } from '../helpers/prometheus.ts';
 import { until } from '../helpers/system.ts';
 import { type RecordingReceiver, startReceiver } from '../metrics/remote_write/recording_receiver.ts';
@@ -65,7 +65,7 @@ test('a Prometheus that was down for a while has no gap', { skip: prometheusObst
     for (const [at, value] of samples) assert.equal(Math.round(Number(value) * 1_000), at);
     const widest = Math.max(...sent.slice(1).map((at, index) => at - (sent[index] ?? at)));
     const [first = 0, last = 0] = [sent[0], sent.at(-1)];
-    const steps = await prometheus.range(`last_over_time(${clock}[${widest}ms])`, first, last, 1_000);
+    const steps = await prometheus.range(`last_over_time(${clock}[${widest + 1}ms])`, first, last, 1_000);
     assert.equal(steps.length, Math.floor((last - first) / 1_000) + 1, 'no step without a value');
     assert.equal(await prometheus.count('davit_instance_ready{service="web"}'), 0, 'its series has ended');
     await agent.until('GET', '/api/v1/agent', ({ warnings }) => !warnings.join().includes('remote_write'));
@@ -122,7 +122,7 @@ test('two minutes of outage at the usual interval leave no gap in any series', {
 });
 
 test('what waits outlives kill -9 of the agent', async () => {
-  const port = await freePort();
+  const port = await steadyPort();
   await using witness = await startReceiver();
   const config = metricsWith({ absent: `http://127.0.0.1:${port}/`, witness: witness.url });
   await using first = await startAgent({ config });

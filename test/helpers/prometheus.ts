@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './free_port.ts';
+import { steadyPort } from './free_port.ts';
 
 /** Why there can be no Prometheus here; false where there can. */
 export const prometheusObstacle =
@@ -32,7 +32,7 @@ export class Prometheus implements AsyncDisposable {
 
   /** @param folder where it keeps what it has; it makes the same again when it is started again */
   static async start(folder: string): Promise<Prometheus> {
-    const prometheus = new Prometheus(folder, await freePort());
+    const prometheus = new Prometheus(folder, await steadyPort());
     await prometheus.start();
     return prometheus;
   }

@@ -9,7 +9,7 @@ import snappy from 'snappyjs';
 import { metricsField, type RemoteWriteConfig } from '../../../src/config/metrics.ts';
 import { MetricSet } from '../../../src/metrics/exposition/metric_set.ts';
 import { RemoteWrite } from '../../../src/metrics/remote_write/remote_write.ts';
-import { freePort } from '../../helpers/free_port.ts';
+import { steadyPort } from '../../helpers/free_port.ts';
 import { until } from '../../helpers/system.ts';
 import { startReceiver } from './recording_receiver.ts';
 
@@ -163,7 +163,7 @@ test('a series that ends gets one stale marker', async (context) => {
 
 test('what a receiver did not get while it was down arrives when it is back, in order and without a gap', async (context) => {
   const bench = new Bench(context);
-  const port = await freePort();
+  const port = await steadyPort();
   bench.configure({ name: 'main', url: `http://127.0.0.1:${port}/` });
   const remoteWrite = await bench.begin();
   const ticks: number[] = [];
@@ -184,7 +184,7 @@ test('what a receiver did not get while it was down arrives when it is back, in 
 
 test('the next agent sends what the one before could not', async (context) => {
   const bench = new Bench(context);
-  const port = await freePort();
+  const port = await steadyPort();
   bench.configure({ name: 'main', url: `http://127.0.0.1:${port}/` });
   await bench.begin();
   const ticks = [await bench.tick(), await bench.tick()];
@@ -264,7 +264,7 @@ for (const [what, answer] of [
 
 test('what is older than queue_age is not sent any more', async (context) => {
   const bench = new Bench(context);
-  const port = await freePort();
+  const port = await steadyPort();
   bench.configure({ name: 'main', url: `http://127.0.0.1:${port}/`, queue_age: '25s' });
   await bench.begin();
   const ticks: number[] = [];
@@ -278,7 +278,7 @@ test('what is older than queue_age is not sent any more', async (context) => {
 
 test('what waits is never more than queue_size', async (context) => {
   const bench = new Bench(context);
-  const port = await freePort();
+  const port = await steadyPort();
   bench.configure({ name: 'main', url: `http://127.0.0.1:${port}/`, queue_size: '10KiB' });
   await bench.begin();
   const ticks: number[] = [];
@@ -313,7 +313,7 @@ test('after the clock was set back nothing is sent until it has passed that time
 
 test('a clock that was set back while no agent ran makes no difference to what waits', async (context) => {
   const bench = new Bench(context);
-  bench.configure({ name: 'main', url: `http://127.0.0.1:${await freePort()}/` });
+  bench.configure({ name: 'main', url: `http://127.0.0.1:${await steadyPort()}/` });
   await bench.begin();
   const tick = await bench.tick();
   const remoteWrite = await bench.begin();
@@ -324,7 +324,7 @@ test('a clock that was set back while no agent ran makes no difference to what w
 test('receivers come and go with the configuration, and what waits for one that went is removed with a word', async (context) => {
   const bench = new Bench(context);
   await using receiver = await startReceiver();
-  const absent = `http://127.0.0.1:${await freePort()}/`;
+  const absent = `http://127.0.0.1:${await steadyPort()}/`;
   bench.configure({ name: 'gone', url: absent }, { name: 'main', url: receiver.url });
   const remoteWrite = await bench.begin();
   await bench.tick();
@@ -350,7 +350,7 @@ test('receivers come and go with the configuration, and what waits for one that 
 test('another address of a receiver gets what waited for the one before', async (context) => {
   const bench = new Bench(context);
   await using receiver = await startReceiver();
-  bench.configure({ name: 'main', url: `http://127.0.0.1:${await freePort()}/` });
+  bench.configure({ name: 'main', url: `http://127.0.0.1:${await steadyPort()}/` });
   const remoteWrite = await bench.begin();
   const ticks = [await bench.tick()];
   bench.configure({ name: 'main', url: receiver.url });
@@ -367,7 +367,7 @@ test('at a start, what waits for receivers that are not configured is removed, a
   for (const name of [request, `${request}.tmp`]) writeFileSync(join(bench.folder, 'old', name), '');
   const others = [join(bench.folder, 'photos', 'cat.tmp'), join(bench.folder, 'notes.txt')];
   for (const other of others) writeFileSync(other, '');
-  bench.configure({ name: 'main', url: `http://127.0.0.1:${await freePort()}/` });
+  bench.configure({ name: 'main', url: `http://127.0.0.1:${await steadyPort()}/` });
   await bench.begin();
   await until('it is told', () => bench.problems.length > 0);
   assert.equal(existsSync(join(bench.folder, 'old')), false);
