@@ -49,7 +49,7 @@ export class Terminal {
 
   /** How many lines are in sight. */
   get rows(): number {
-    return this.#streams.out.rows ?? 24;
+    return this.#streams.out.rows || 24;
   }
 
   /** Calls `listener` whenever there is more or less room, until the returned function is called. */
