@@ -150,19 +150,20 @@ export class Receiver {
 
   #onRefused(samples: number, message: string): void {
     this.#totals.refused += samples;
-    this.#fails('refused', `samples are lost, for the receiver does not want them: ${message}`);
+    this.#fails('refused', 'samples are lost, for the receiver does not want them', message);
   }
 
   #onFailed(message: string, failures: number): void {
     this.#totals.failed_tries += 1;
-    if (failures >= failuresToTell) this.#fails('failed', `samples cannot be sent and wait: ${message}`);
+    if (failures >= failuresToTell) this.#fails('failed', 'samples cannot be sent and wait', message);
   }
 
-  #fails(kind: string, message: string): void {
+  #fails(kind: string, what: string, why: string): void {
+    const message = `${what}: ${why}`;
     if (this.#complaints.tell(kind, message)) this.#wasTold = true;
     if (this.#failing === message) return;
     this.#failing = message;
-    this.#options.onFailing(message);
+    this.#options.onFailing(why);
   }
 
   #onDrop(reason: DropReason, samples: number): void {
