@@ -114,6 +114,7 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
       return { configured, connected: routers.length };
     },
     outbox,
+    notifiers: () => outbox.list().map(({ name }) => name),
     redact: (service, lines) => redact(lines, secretsOfService(services.registry, service)),
     agent: () => ({ hostname: hostname(), version, url: url() }),
     onProblem,

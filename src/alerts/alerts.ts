@@ -31,6 +31,8 @@ export interface AlertsOptions extends Pick<DetectorsOptions, 'certificates' | '
   /** The setting `alerts`, as it is now. */
   readonly settings: () => AlertsConfig;
   readonly outbox: Outbox;
+  /** The names of the notifiers that there are. */
+  readonly notifiers: () => readonly string[];
   readonly redact: Redact;
   /** Who tells. */
   readonly agent: () => Notification['agent'];
@@ -199,7 +201,7 @@ export class Alerts {
 
   /** What somebody should know, in sentences. */
   get warnings(): string[] {
-    return [...this.rules.warnings, ...this.#board.warnings];
+    return [...this.rules.warnings(this.#options.notifiers()), ...this.#board.warnings];
   }
 
   /** Goes on with what an earlier agent left. */

@@ -16,6 +16,7 @@ interface RuleBookOptions {
 
 /** How many rules the API may make: each is looked at for each service. */
 const mostRules = 1_000;
+const mostWarnings = 10;
 
 /**
  * The rules by which alerts are found: ready-made ones, those of the configuration, which take the place of ready-made ones of
@@ -45,9 +46,18 @@ export class RuleBook {
     return this.#watched;
   }
 
-  /** What somebody should know, in sentences. */
-  get warnings(): readonly string[] {
-    return this.#warnings;
+  /**
+   * What somebody should know, in sentences: a name that is mistyped would have nobody told.
+   * @param notifiers the names of those that there are
+   */
+  warnings(notifiers: readonly string[]): readonly string[] {
+    const known = new Set(notifiers);
+    const missing = [...this.#watched.values()].flatMap(({ name, notify }) =>
+      (notify ?? [])
+        .filter((each) => !known.has(each))
+        .map((each) => `alert rule "${name}" is to tell the notifier "${each}", which there is not`),
+    );
+    return [...this.#warnings, ...missing].slice(0, mostWarnings);
   }
 
   /** Throws `alert_rule_not_found`, with the name that was probably meant. */

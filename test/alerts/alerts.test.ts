@@ -713,3 +713,12 @@ test('what cannot be read of what was kept is told and forgotten, and the rest g
   assert.ok(world.problems.length >= 12);
   assert.throws(() => world.alerts.view.get('a{', () => true), { code: 'alert_not_found' });
 });
+
+test('a rule that names a notifier which there is not is a warning', async (context) => {
+  const rules = [{ name: 'mine', event: 'service_failed', notify: ['hook', 'hok'] }];
+  const world = new World(context, { rules });
+  await world.begin();
+  assert.deepEqual(world.alerts.warnings, [
+    'alert rule "mine" is to tell the notifier "hok", which there is not',
+  ]);
+});

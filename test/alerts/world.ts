@@ -189,6 +189,7 @@ export class World {
         recipients: ({ notify }) => this.receivers.filter((name) => notify === null || notify.includes(name)),
         post: (notifier, notification) => this.told.push({ notifier, at: Date.now(), notification }),
       },
+      notifiers: () => this.receivers,
       redact: (_service, lines) => lines.map((line) => line.replaceAll('hunter22', '[redacted]')),
       agent: () => ({ hostname: 'host', version: '0', url: 'http://127.0.0.1:1' }),
       onProblem,
