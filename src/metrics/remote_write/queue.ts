@@ -41,7 +41,7 @@ export interface NextRequest {
 /** How many requests are kept in memory while the disk takes none. */
 const mostInMemory = 64;
 /** How many requests wait at most, whatever their size: each is a file. */
-const mostRequests = 100_000;
+const mostRequests = 50_000;
 
 /**
  * Requests in the order in which they were made, each a file until it is removed: what the agent did not send, the next
