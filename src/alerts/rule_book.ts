@@ -16,7 +16,6 @@ interface RuleBookOptions {
 
 /** How many rules the API may make: each is looked at for each service. */
 const mostRules = 1_000;
-const mostWarnings = 10;
 
 /**
  * The rules by which alerts are found: ready-made ones, those of the configuration, which take the place of ready-made ones of
@@ -27,7 +26,8 @@ export class RuleBook {
   readonly #own = new Map<string, AlertRule>();
   #shown: ReadonlyMap<string, ShownAlertRule> = new Map();
   #watched: ReadonlyMap<string, WatchedRule> = new Map();
-  #warnings: readonly string[] = [];
+  /** How many rules of the API those of the configuration hide. */
+  #hidden = 0;
 
   constructor(options: RuleBookOptions) {
     this.#options = options;
@@ -47,17 +47,23 @@ export class RuleBook {
   }
 
   /**
-   * What somebody should know, in sentences: a name that is mistyped would have nobody told.
+   * What somebody should know, in sentences. They name no rules: these may be named after services that not everybody may see.
    * @param notifiers the names of those that there are
    */
-  warnings(notifiers: readonly string[]): readonly string[] {
+  warnings(notifiers: readonly string[]): string[] {
     const known = new Set(notifiers);
-    const missing = [...this.#watched.values()].flatMap(({ name, notify }) =>
-      (notify ?? [])
-        .filter((each) => !known.has(each))
-        .map((each) => `alert rule "${name}" is to tell the notifier "${each}", which there is not`),
+    // A name that is mistyped would have nobody told.
+    const isMissing = [...this.#watched.values()].some(({ notify }) =>
+      notify?.some((name) => !known.has(name)),
     );
-    return [...this.#warnings, ...missing].slice(0, mostWarnings);
+    return [
+      ...(this.#hidden > 0
+        ? [`${this.#hidden} alert rules of the API do not count: the configuration has rules of their names`]
+        : []),
+      ...(isMissing
+        ? ['an alert rule names a notifier that there is not; davit alert rules --json shows them']
+        : []),
+    ];
   }
 
   /** Throws `alert_rule_not_found`, with the name that was probably meant. */
@@ -132,12 +138,9 @@ export class RuleBook {
     const shown = new Map<string, ShownAlertRule>();
     if (built_in) for (const rule of builtInRules) shown.set(rule.name, { ...rule, origin: 'built_in' });
     for (const rule of rules) shown.set(rule.name, { ...rule, origin: 'configuration' });
-    const hidden = [...this.#own.keys()].filter((name) => shown.has(name));
+    this.#hidden = [...this.#own.keys()].filter((name) => shown.has(name)).length;
     for (const rule of this.#own.values())
       if (!shown.has(rule.name)) shown.set(rule.name, { ...rule, origin: 'api' });
-    this.#warnings = hidden.map(
-      (name) => `alert rule "${name}" of the API does not count: the configuration has one of that name`,
-    );
     this.#watched = watchedOf([...shown.values()], this.#watched, this.#shown);
     this.#shown = shown;
   }

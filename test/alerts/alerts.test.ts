@@ -719,6 +719,6 @@ test('a rule that names a notifier which there is not is a warning', async (cont
   const world = new World(context, { rules });
   await world.begin();
   assert.deepEqual(world.alerts.warnings, [
-    'alert rule "mine" is to tell the notifier "hok", which there is not',
+    'an alert rule names a notifier that there is not; davit alert rules --json shows them',
   ]);
 });
