@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { MetricsConfig } from '../../src/config/metrics.ts';
 import type { Measurements, SeriesKey } from '../../src/contract/series.ts';
@@ -402,4 +403,42 @@ test('the time by which it is decided what is too old follows a jump ahead slowl
   now = begin + 2 * hour;
   elapsed += hour;
   assert.equal(clock.look(), begin + 2 * hour);
+});
+
+test('an agent that is killed while it makes chunks leaves each value once', async () => {
+  const many = Array.from({ length: 3_000 }, (_, index): SeriesKey => `service.cpu:s${index}`);
+  let history = openHistory();
+  for (; now < begin + hour + 2 * minute; now += minute)
+    history.record({ at: now, values: new Map(many.map((key) => [key, 1])) });
+  const chunks = () => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const count = Number(database.prepare('SELECT count(*) AS count FROM chunks').get()?.['count']);
+    database.close();
+    return count;
+  };
+  for (let kills = 0; kills < 3; kills++) {
+    const before = chunks();
+    while (chunks() <= before) await nextTurn();
+    assert.ok(chunks() < 3 * many.length, 'not all of them are there yet');
+    const sums = await Promise.all(
+      [0, 1, 1_499, 2_999].map((index) =>
+        points(history, many[index] ?? 'host.cpu', { from: begin, to: now, step: hour, agg: 'sum' }),
+      ),
+    );
+    for (const sum of sums)
+      assert.deepEqual(sum, [
+        [begin, 60],
+        [begin + hour, kills + 2],
+      ]);
+    history = killed();
+    history.record({ at: now, values: new Map(many.map((key) => [key, 1])) });
+    now += minute;
+  }
+  await history.idle;
+  assert.equal(chunks(), 3 * many.length);
+  const last = await points(history, 'service.cpu:s7', { from: begin, to: now, step: hour, agg: 'sum' });
+  assert.deepEqual(last, [
+    [begin, 60],
+    [begin + hour, 5],
+  ]);
 });
