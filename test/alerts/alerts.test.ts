@@ -722,3 +722,38 @@ test('a rule that names a notifier which there is not is a warning', async (cont
     'an alert rule names a notifier that there is not; davit alert rules --json shows them',
   ]);
 });
+
+test('an instance that was unhealthy is so for the next agent too, until it has been probed', async (context) => {
+  const world = new World(context);
+  world.create('web');
+  await world.begin();
+  world.set('web', { state: 'running', readiness: 'unhealthy' });
+  await world.pass(2 * minute);
+  const [before] = world.live();
+  assert.equal(before?.state, 'firing');
+  world.told.length = 0;
+  await world.startAgain({ orderly: true, meanwhile: () => world.set('web', { readiness: 'unknown' }) });
+  await world.pass(minute);
+  assert.equal(world.live()[0]?.id, before?.id);
+  world.set('web', { readiness: 'healthy' });
+  await world.pass(minute);
+  assert.deepEqual(world.live(), []);
+  assert.deepEqual(
+    world.told.map(({ notification }) => notification.status),
+    ['resolved'],
+  );
+});
+
+test('a pending alert that an agent left goes on from when it began', async (context) => {
+  const world = new World(context);
+  world.create('web');
+  await world.begin();
+  world.set('web', { state: 'running', readiness: 'unhealthy' });
+  await world.pass(50_000);
+  const [before] = world.live();
+  await world.startAgain({ orderly: true });
+  assert.deepEqual(world.live(), [before]);
+  await world.pass(11_000);
+  assert.equal(world.live()[0]?.id, before?.id);
+  assert.equal(world.live()[0]?.state, 'firing');
+});
