@@ -5,7 +5,7 @@ import { absoluteFile, hostAndPort, targetUrl } from './fields.ts';
 
 /** What a line of JSON says by itself; a label cannot say something else. */
 const ownNames = new Set([
-  ...['timestamp', 'message', 'service', 'instance', 'release', 'stream', 'level', 'cursor', 'continues'],
+  ...['timestamp', 'message', 'service', 'instance', 'release', 'stream', 'level', 'id', 'continues'],
 ]);
 
 const labels = z

@@ -11,9 +11,9 @@ export interface BodyFormat {
 export function jsonLines(host: string, labels: Readonly<Record<string, string>>): BodyFormat {
   return {
     contentType: 'application/x-ndjson',
-    render: (service, { time, stream, line, level, release, instance, cursor, continues }) => {
+    render: (service, { time, stream, line, level, release, instance, id, continues }) => {
       const fields = { service, instance, release, stream, level };
-      const record = { timestamp: time, message: line, host, ...fields, ...labels, cursor, continues };
+      const record = { timestamp: time, message: line, host, ...fields, ...labels, id, continues };
       const text = `${JSON.stringify(record)}\n`;
       return { text, stream: '', bytes: Buffer.byteLength(text) };
     },

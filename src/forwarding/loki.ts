@@ -1,5 +1,4 @@
-import type { LogLine } from '../contract/answers.ts';
-import { parseCursor } from '../logs/cursor.ts';
+import type { FeedLine } from '../logs/log_feed.ts';
 import type { BodyFormat } from './json_lines.ts';
 import type { Outgoing } from './outgoing.ts';
 
@@ -51,7 +50,7 @@ function valuesOf(lines: readonly Outgoing[]): string {
  * Loki takes lines of one stream with the same text and the same time for one. So where a line stands makes its nanoseconds: it
  * differs from all others, and has the same time when it is sent once more.
  */
-function nanosecondsOf({ time, stream, cursor }: LogLine): bigint {
-  const offset = parseCursor(cursor).reduce((sum, run) => sum + run[stream], 0);
-  return BigInt(Date.parse(time)) * perMillisecond + BigInt(offset % 1_000_000);
+function nanosecondsOf({ time, id }: FeedLine): bigint {
+  const end = Number(id.slice(id.lastIndexOf('.') + 1));
+  return BigInt(Date.parse(time)) * perMillisecond + BigInt(end % 1_000_000);
 }

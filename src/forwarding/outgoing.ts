@@ -1,4 +1,4 @@
-import type { LogLine } from '../contract/answers.ts';
+import type { FeedLine } from '../logs/log_feed.ts';
 import type { Source } from './source.ts';
 
 /** A line as it goes out. */
@@ -19,7 +19,7 @@ export interface Outgoing {
 export type Rendered = Pick<Outgoing, 'text' | 'stream' | 'nanoseconds' | 'bytes'>;
 
 /** Puts a line into the form that a receiver takes. */
-export type Render = (service: string, line: LogLine) => Rendered;
+export type Render = (service: string, line: FeedLine) => Rendered;
 
 /** How far each service has got, by the last of some lines in their order. */
 export type Marks = ReadonlyMap<Source, string>;

@@ -1,5 +1,5 @@
-import type { LogLine } from '../contract/answers.ts';
 import type { LogLevel } from '../contract/scalars.ts';
+import type { FeedLine } from '../logs/log_feed.ts';
 
 /** RFC 5424, section 6.2.1. */
 const severities: Readonly<Record<LogLevel, number>> = {
@@ -27,7 +27,7 @@ export interface SyslogPlace {
  * A line as a message of RFC 5424: APP-NAME is the service, PROCID its instance, MSGID the stream. The text is UTF-8 without a byte
  * order mark, which most receivers would show. A message that would be longer than 8,192 bytes is cut, and says so.
  */
-export function syslogMessage(service: string, line: LogLine, { host, facility }: SyslogPlace): Buffer {
+export function syslogMessage(service: string, line: FeedLine, { host, facility }: SyslogPlace): Buffer {
   const priority = facility * 8 + severities[line.level ?? 'info'];
   const name = service.slice(0, longestName);
   const header = `<${priority}>1 ${line.time} ${hostName(host)} ${name} ${line.instance} ${line.stream}`;
@@ -45,12 +45,12 @@ export function framed(message: Buffer, framing: 'octet_counting' | 'newline'): 
     : Buffer.concat([Buffer.from(`${message.length} `), message]);
 }
 
-function structure(service: string, line: LogLine, isCut: boolean): string {
+function structure(service: string, line: FeedLine, isCut: boolean): string {
   const values = {
     service,
     release: line.release,
     instance: line.instance,
-    cursor: line.cursor,
+    id: line.id,
     ...(line.level !== null && { level: line.level }),
     ...(line.continues && { continues: true }),
     ...(isCut && { truncated: true }),

@@ -1,6 +1,6 @@
 import type { LogForwardingConfig } from '../config/log_forwarding.ts';
-import type { LogLine } from '../contract/answers.ts';
 import { milliseconds } from '../lib/units.ts';
+import type { FeedLine } from '../logs/log_feed.ts';
 import { readAuthorities } from './authorities.ts';
 import { type Marks, marksOf, type Outgoing, type Rendered } from './outgoing.ts';
 import type { Receiver, ReceiverEvents } from './receiver.ts';
@@ -46,7 +46,7 @@ export class SyslogReceiver implements Receiver {
     this.#settling = settling;
   }
 
-  readonly render = (service: string, line: LogLine): Rendered => {
+  readonly render = (service: string, line: FeedLine): Rendered => {
     const place = { host: this.#host, facility: this.#target.facility };
     const frame = framed(syslogMessage(service, line, place), this.#target.framing);
     return { text: frame.toString('utf8'), stream: '', bytes: frame.length };

@@ -1,4 +1,4 @@
-import type { LogLine, SkippedOutput } from '../contract/answers.ts';
+import type { SkippedOutput } from '../contract/answers.ts';
 import type { Captures } from './captures.ts';
 import type { Catalog } from './catalog.ts';
 import { type Place, type Standing, standingOf } from './cursor.ts';
@@ -6,7 +6,7 @@ import type { SearchBudget } from './log_query.ts';
 import { offsetsOf } from './resume.ts';
 import type { Run } from './run.ts';
 import { streamNames } from './run_files.ts';
-import { endOf, searchForward } from './search.ts';
+import { endOf, type FoundLine, searchForward } from './search.ts';
 
 /** Told of what becomes of the output of services. */
 export interface FeedListener {
@@ -17,9 +17,12 @@ export interface FeedListener {
   readonly onRemoved: (service: string) => void;
 }
 
+/** A line that is the same whenever it is read. */
+export type FeedLine = Required<Pick<FoundLine, 'id'>> & FoundLine;
+
 /** Lines after a place. */
 export interface FeedPage {
-  readonly lines: readonly LogLine[];
+  readonly lines: readonly FeedLine[];
   /** Where to go on. */
   readonly place: Place;
   /** What lay before these lines and is not kept any more. */
@@ -63,8 +66,10 @@ export class LogFeed {
   /** The lines after a place, as far as they are there and their time has been noted: whoever reads them again gets the same. */
   async next(service: string, place: Place): Promise<FeedPage> {
     const runs = () => this.#catalog.of(service);
-    const page = await searchForward(runs, place, { lines: pageLines, stamped: true }, pageBudget);
-    return { lines: page.lines, place: page.place, skipped: page.skipped, more: page.truncated };
+    const page = await searchForward(runs, place, { lines: pageLines, lasting: true }, pageBudget);
+    // Each has its id: they were asked for as lasting ones.
+    const lines = page.lines as FeedLine[];
+    return { lines, place: page.place, skipped: page.skipped, more: page.truncated };
   }
 
   /** How much of what is kept lies after a place; of runs that ended before the agent began it is what they hold on the disk. */

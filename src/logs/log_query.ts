@@ -20,8 +20,8 @@ export interface LogQuery extends Selection {
   readonly grep?: string | undefined;
   /** The least level. */
   readonly level?: LogLevel | undefined;
-  /** Whether only that is given whose time has been noted: each line has the same time whenever it is read. */
-  readonly stamped?: boolean | undefined;
+  /** Whether a line must be the same whenever it is read: only that is given whose time has been noted, and each has an id. */
+  readonly lasting?: boolean | undefined;
 }
 
 /** How much one question may cost; what was found until then is its answer. */

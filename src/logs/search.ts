@@ -11,7 +11,13 @@ import type { Run } from './run.ts';
 import type { Offsets } from './run_files.ts';
 import { RunReader } from './run_reader.ts';
 
-type Page = Omit<LogPage, 'service' | 'skipped'>;
+/** A line that was found; its id where lasting lines were asked for. */
+export interface FoundLine extends LogLine {
+  /** Tells it from every other line of its service: `<run>.<stream>.<where it ends in it>`. */
+  readonly id?: string;
+}
+
+type Page = Omit<LogPage, 'service' | 'skipped' | 'lines'> & { readonly lines: FoundLine[] };
 
 /** The last lines before a place that fit, oldest first; before the end when the place is null. */
 export async function searchBackward(
@@ -91,9 +97,9 @@ async function collect(
   budget: SearchBudget,
   isForward: boolean,
   isBeyond: (line: TimedLine) => boolean,
-): Promise<{ found: LogLine[]; truncated: boolean }> {
+): Promise<{ found: FoundLine[]; truncated: boolean }> {
   const filter = lineFilter(query.grep, query.level);
-  const found: LogLine[] = [];
+  const found: FoundLine[] = [];
   const deadline = performance.now() + budget.milliseconds;
   let [searched, answered] = [0, 0];
   for (;;) {
@@ -109,7 +115,7 @@ async function collect(
     searched += line.bytes.length;
     const shown = take(lines, line, filter, isForward);
     if (shown === null) continue;
-    found.push(shown);
+    found.push(query.lasting ? { ...shown, id: idOf(line) } : shown);
     answered += line.bytes.length;
   }
 }
@@ -134,6 +140,10 @@ function take(lines: MergedLines, line: TimedLine, filter: LineFilter, isForward
   };
 }
 
+function idOf({ run, stream, end }: TimedLine): string {
+  return `${run.name.run}.${stream}.${end}`;
+}
+
 function partBefore(run: Run, place: Place | null, until: number | undefined): Part {
   if (until !== undefined && run.startedAt > until) return { run, standing: 'none' };
   return { run, standing: place === null ? 'all' : standingOf(place, run.name.run) };
@@ -154,7 +164,7 @@ function backwards({ stream, until }: LogQuery): Direction {
   };
 }
 
-function forwards({ stream, since, stamped }: LogQuery): Direction {
+function forwards({ stream, since, lasting }: LogQuery): Direction {
   return {
     sign: 1,
     stream,
@@ -167,7 +177,7 @@ function forwards({ stream, since, stamped }: LogQuery): Direction {
           const from = greater(offsetsOf(standing, reader.end), limit);
           return { from, sources: reader.forward(from, stream) };
         },
-        stamped,
+        lasting,
       ),
   };
 }

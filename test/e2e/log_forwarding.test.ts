@@ -59,8 +59,8 @@ test('every line arrives although receivers are down for a while and the agent i
       [...new Set(numbers)].sort((one, other) => one - other),
       Array.from({ length: last }, (_, n) => n + 1),
     );
-  const places = new Set(receiver.lines.map(({ cursor }) => cursor));
-  assert.equal(places.size, last, 'what came twice is known by its place');
+  const ids = new Set(receiver.lines.map(({ id }) => id));
+  assert.equal(ids.size, last, 'what came twice is known by its id');
   const page = (await second.call('GET', '/metrics')).body as string;
   assert.match(page, /^davit_log_forwarding_lines_total\{target="lines"\} [1-9]/m);
   await rm(data, { recursive: true, force: true });

@@ -19,7 +19,7 @@ test('a JSON line has the names that Vector knows, the labels, and where it stan
     stream: 'stdout',
     level: 'warn',
     environment: 'live',
-    cursor: '1.10.0',
+    id: '1.stdout.10',
   });
   assert.equal(JSON.parse(second ?? '').continues, true);
   assert.equal(rest, '');

@@ -26,10 +26,10 @@ test('lines of several services arrive in few requests, in their order, each wit
   );
   const [worker] = receiver.lines.filter(({ service }) => service === 'worker');
   assert.deepEqual(
-    { ...worker, timestamp: '', host: '', cursor: '' },
+    { ...worker, timestamp: '', host: '' },
     {
       ...{ timestamp: '', message: 'ERROR: no paper', host: '', service: 'worker', instance: 1, release: 1 },
-      ...{ stream: 'stderr', level: 'error', site: 'north', cursor: '' },
+      ...{ stream: 'stderr', level: 'error', site: 'north', id: '1.stderr.16' },
     },
   );
   assert.ok(receiver.requests.length < 10, String(receiver.requests.length));
@@ -94,8 +94,8 @@ test('a receiver that is down loses nothing, and an agent that is killed meanwhi
   await until('all have come', () => receiver.numbers.includes(40));
   assert.deepEqual([...new Set(receiver.numbers)], range(1, 40));
   await until('it is told that it is over', () => forwarded.forwarding.warnings.length === 0);
-  const cursors = receiver.lines.map(({ message, cursor }) => `${message} ${cursor}`);
-  assert.equal(new Set(cursors).size, 40, 'what came twice has the same cursor');
+  const ids = receiver.lines.map(({ message, id }) => `${message} ${id}`);
+  assert.equal(new Set(ids).size, 40, 'what came twice has the same id');
 });
 
 test('an agent that is stopped sends nothing twice', async () => {

@@ -10,7 +10,7 @@ import { until } from '../helpers/system.ts';
 export interface ReceivedLine {
   readonly message: string;
   readonly service: string;
-  readonly cursor: string;
+  readonly id: string;
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever it expects
   readonly [field: string]: any;
 }

@@ -22,7 +22,7 @@ for (const framing of ['octet_counting', 'newline'] as const)
     assert.deepEqual([error?.app, error?.process, error?.id], ['web', '2', 'stderr']);
     assert.match(
       error?.data ?? '',
-      /^\[davit@32473 service="web" release="1" instance="2" cursor="[^"]+" level="error"\]$/,
+      /^\[davit@32473 service="web" release="1" instance="2" id="1\.stderr\.\d+" level="error"\]$/,
     );
     assert.equal(error?.text, 'ERROR: "paper]\\" é 🖨');
     assert.equal(red?.text, '#033[31mred');
@@ -63,6 +63,6 @@ test('rsyslog takes lines over TLS', { skip: missingRsyslogTls }, async () => {
   forwarded.write('web', numbered(1, 1_000));
   await until('all have come', () => rsyslog.messages.length >= 1_000);
   assert.deepEqual([...new Set(rsyslog.numbers)], range(1, 1_000));
-  const cursors = rsyslog.messages.map(({ data }) => data);
-  assert.equal(new Set(cursors).size, 1_000);
+  const ids = rsyslog.messages.map(({ data }) => data);
+  assert.equal(new Set(ids).size, 1_000);
 });

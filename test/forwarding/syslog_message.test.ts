@@ -10,7 +10,7 @@ test('a line becomes a message of RFC 5424', () => {
   assert.equal(
     syslogMessage('web', line('ERROR: é', 12, { level: 'error', stream: 'stderr' }), place).toString(),
     '<11>1 2026-01-31T12:00:00.123Z shop-1 web 1 stderr ' +
-      '[davit@32473 service="web" release="3" instance="1" cursor="1.0.12" level="error"] ERROR: é',
+      '[davit@32473 service="web" release="3" instance="1" id="1.stderr.12" level="error"] ERROR: é',
   );
 });
 
