@@ -36,7 +36,7 @@ async function candidates(...words: string[]): Promise<string[]> {
 }
 
 for (const [words, expected] of [
-  [['sta'], ['start', 'status']],
+  [['sta'], ['start', 'status', 'stats']],
   [
     ['key', ''],
     ['create', 'list', 'revoke', 'help'],
@@ -118,7 +118,7 @@ async function shell(name: string, words: readonly string[]): Promise<string[]> 
 }
 
 test('bash completes commands, services and files', async () => {
-  assert.deepEqual(await inBash('davit sta'), ['start', 'status']);
+  assert.deepEqual(await inBash('davit sta'), ['start', 'status', 'stats']);
   assert.deepEqual(await inBash('davit restart w'), ['web', 'web-2']);
   assert.deepEqual(await inBash('davit restart nothing'), []);
   assert.deepEqual(await inBash('davit deploy web --file we'), ['web.yaml']);
