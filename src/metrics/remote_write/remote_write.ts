@@ -48,6 +48,7 @@ export class RemoteWrite {
   /** The tick whose metrics are to be read next. */
   #due: number | null = null;
   #isReading = false;
+  #reading: Promise<void> = Promise.resolve();
   /** The time of the newest samples that were handed on. */
   #newest = 0;
   #clockProblem: string | null = null;
@@ -82,12 +83,13 @@ export class RemoteWrite {
     if (this.#receivers.size === 0 || !this.#isNewer(at)) return;
     if (this.#due !== null) this.#complaints.tell('slow', 'metrics take longer than an interval to read');
     this.#due = at;
-    if (!this.#isReading) void this.#readDue();
+    if (!this.#isReading) this.#reading = this.#readDue();
   }
 
   /** Sends what can be sent in a moment; the rest waits for the next agent. */
   async close(): Promise<void> {
-    const closed = this.#changes.then(() =>
+    // The last tick belongs to it.
+    const closed = Promise.all([this.#changes, this.#reading]).then(() =>
       Promise.all([...this.#receivers.values()].map((receiver) => receiver.close(patienceAtEnd))),
     );
     await Promise.race([closed, sleep(patienceAtEnd + patienceForDisk, undefined, { ref: false })]);

@@ -195,14 +195,15 @@ test('the next agent sends what the one before could not', async (context) => {
   assert.deepEqual(receiver.times('number'), ticks);
 });
 
-test('at the end the last samples are sent, unless nobody takes them', async (context) => {
+test('at the end the last samples are sent, also those that are just being read', async (context) => {
   const bench = new Bench(context);
   await using receiver = await startReceiver();
   bench.configure({ name: 'main', url: receiver.url });
   const remoteWrite = await bench.begin();
   const tick = await bench.tick();
+  remoteWrite.observe(tick + 10_000);
   await remoteWrite.close();
-  assert.deepEqual(receiver.times('number'), [tick]);
+  assert.deepEqual(receiver.times('number'), [tick, tick + 10_000]);
 });
 
 test('a receiver that hangs holds neither another up nor the end of the agent', async (context) => {
