@@ -40,6 +40,8 @@ export interface Answer {
   end(trailers: readonly string[]): void;
   /** Ends what has begun so that the client sees that it is not whole. */
   breakOff(): void;
+  /** What the client was told in place of it, as the rest of the request could not be read; null: nothing. */
+  readonly refused: number | null;
   /** Aborted when the client goes away before the answer has ended. */
   readonly gone: AbortSignal;
 }

@@ -213,7 +213,9 @@ export class Http1 implements HttpVersion {
     if (known !== undefined) known.is_closing = true;
     const problem = (code !== undefined && parserProblems[code]) || noHttp;
     endWith(socket, problem);
-    if (known !== undefined) this.#receiver.noteRefused(problem.status, 'http/1.1', known.connection);
+    if (known === undefined) return;
+    if (known.answer === null) this.#receiver.noteRefused(problem.status, 'http/1.1', known.connection);
+    else known.answer.refused = problem.status;
   }
 
   #close(known: Http1Connection): void {

@@ -23,6 +23,7 @@ export class Http1Answer implements Answer {
   readonly #gone = new AbortController();
   /** Whether the client waits to be told to send the body. */
   awaits_continue: boolean;
+  refused: number | null = null;
   #state: 'open' | 'begun' | 'flowing' | 'ended' = 'open';
   #closes = false;
   #bytes = 0;

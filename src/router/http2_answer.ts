@@ -9,6 +9,7 @@ export class Http2Answer implements Answer {
   readonly #stream: ServerHttp2Stream;
   readonly #timeout: number;
   readonly #gone = new AbortController();
+  readonly refused = null;
   #state: 'open' | 'begun' | 'ended' = 'open';
   #bytes = 0;
   #trailers: Fields = [];

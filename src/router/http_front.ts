@@ -214,7 +214,10 @@ export class HttpFront implements Receiver {
     record.trace = trace;
     try {
       await served;
-      if (answer.gone.aborted) record.failed('client_gone');
+      if (answer.refused !== null) {
+        record.given(answer.refused);
+        record.failed('body_broken');
+      } else if (answer.gone.aborted) record.failed('client_gone');
     } catch (error) {
       record.failed('internal');
       throw error;

@@ -228,6 +228,22 @@ for (const [name, isFast] of bothPaths) {
   });
 }
 
+test('a request whose body cannot be read is one line, with what the client was told', async (t) => {
+  const { director, paths, line, open } = await start(t);
+  const client = await open();
+  client.write('POST /form HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n');
+  await until('it is on its way', () => director.open === 1);
+  client.write('no size\r\n');
+  await client.closed();
+  assert.match(client.text, /^HTTP\/1\.1 400 /);
+  const { path, status, failure, level } = await line();
+  assert.deepEqual(
+    { path, status, failure, level },
+    { path: '/form', status: 400, failure: 'body_broken', level: 'warn' },
+  );
+  assert.equal(paths.lines.length, 1);
+});
+
 for (const client_address of ['truncated', 'none'] as const)
   test(`the address of a client can be ${client_address}`, async (t) => {
     const { server, line, open } = await start(t, { access_log: { ...everything, client_address } });

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { test } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { randomNumbers } from '../helpers/random_request.ts';
-import { FakeDirector } from './fake_director.ts';
 import { type OddCase, OddRequests } from './odd_requests.ts';
-import { Paths } from './paths.ts';
-import { RecordingBackend } from './recording_backend.ts';
-import { answersIn, shownRequest } from './shown_traffic.ts';
+import { type Seen, Side } from './side.ts';
 
 /**
  * The fast path is right where nobody can tell that it is there. So the same bytes go to a router with it and to one without,
@@ -24,71 +18,6 @@ const cases = Number(process.env['DAVIT_DIFFERENTIAL_CASES'] ?? 2_000);
 const seed = Number(process.env['DAVIT_DIFFERENTIAL_SEED'] ?? 1);
 /** How many cases are under way at a time. */
 const lanes = 20;
-/** For how long a router waits for the rest of a request, in milliseconds: for longer than a busy machine keeps it from running. */
-const patience = 10_000;
-
-interface Seen {
-  readonly requests: readonly string[];
-  readonly answers: readonly string[];
-}
-
-/** One router and the instance behind it. */
-class Side {
-  readonly #paths: Paths;
-  readonly #backend: RecordingBackend;
-  readonly #director: FakeDirector;
-  readonly #port: number;
-
-  private constructor(paths: Paths, backend: RecordingBackend, director: FakeDirector, port: number) {
-    this.#paths = paths;
-    this.#backend = backend;
-    this.#director = director;
-    this.#port = port;
-  }
-
-  static async start(isFast: boolean): Promise<Side> {
-    const backend = await RecordingBackend.listen();
-    const director = new FakeDirector(backend.port);
-    director.retries = { attempts: 0, budget_percent: 0 };
-    const limits = { header_timeout: patience, idle_timeout: patience, body_timeout: patience };
-    const paths = new Paths(director, { isFast, limits });
-    return new Side(paths, backend, director, await paths.listen());
-  }
-
-  async try({ pieces }: Pick<OddCase, 'pieces'>): Promise<Seen> {
-    this.#backend.requests = [];
-    this.#paths.handed.length = 0;
-    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true });
-    let text = '';
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-    });
-    socket.on('error', () => {});
-    const closed = new Promise((resolve) => socket.once('close', resolve));
-    await once(socket, 'connect');
-    for (const piece of pieces) {
-      socket.write(piece, 'latin1');
-      await nextTurn();
-    }
-    await closed;
-    return { requests: this.#backend.requests.map(shownRequest), answers: answersIn(text) };
-  }
-
-  /** Places at instances that were not given back. */
-  get open(): number {
-    return this.#director.open;
-  }
-
-  /** What went to the full path of the last case; null: nothing. */
-  get handed(): string | null {
-    return this.#paths.handed.at(-1) ?? null;
-  }
-
-  async close(): Promise<void> {
-    await this.#paths.close();
-    this.#backend.close();
-  }
-}
 
 /** Where the plain requests at the beginning of a text end; what is plain is said in another way here than in the fast path. */
 function plainEnds(text: string): number[] {
