@@ -38,7 +38,7 @@ export class AlertWatch {
   readonly #changed = new Set<string>();
   readonly #again = new Map<string, Again>();
   readonly #ends: (() => void)[] = [];
-  /** The rules that could not be looked at last. */
+  /** The rules that could not be looked at last, each with its service. */
   readonly #failing = new Set<string>();
   #soon: NodeJS.Immediate | undefined;
 
@@ -170,6 +170,7 @@ export class AlertWatch {
     const { detectors, board, onProblem } = this.#options;
     if (rule.watched.kind !== 'event') return;
     const now = this.#options.now();
+    const key = `${rule.name} ${service ?? ''}`;
     try {
       const look = detectors.look(rule.watched.event, {
         rule,
@@ -180,12 +181,12 @@ export class AlertWatch {
       if (look === null) return;
       board.settle(rule, service, look.findings, now);
       this.#lookAgain(rule.name, service, look.again_at);
-      this.#failing.delete(rule.name);
+      this.#failing.delete(key);
     } catch (error) {
       // Told once: it is looked at again and again.
-      if (!this.#failing.has(rule.name))
+      if (!this.#failing.has(key))
         onProblem(`alert rule "${rule.name}" cannot be looked at: ${errorMessage(error)}`);
-      this.#failing.add(rule.name);
+      this.#failing.add(key);
     }
   }
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type Finding, finding, type IsKnown, type Look } from './finding.ts';
 
 /** How often the files are read again, in milliseconds. */
@@ -52,7 +52,10 @@ function summaryOf(file: string, end: number | null, now: number): string {
 /** When the first certificate of a file ends, its own or one that it is signed by. */
 function endOf(file: string): number | null {
   try {
-    const text = readFileSync(file, 'utf8').slice(0, largest);
+    const found = statSync(file);
+    // What is no file, such as a pipe, could hold up the agent.
+    if (!found.isFile() || found.size > largest) return null;
+    const text = readFileSync(file, 'utf8');
     const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
     const ends = blocks.map((block) => new X509Certificate(block).validToDate.getTime());
     return ends.length === 0 ? null : Math.min(...ends);
