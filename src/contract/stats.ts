@@ -9,7 +9,6 @@ export type Aggregate = (typeof aggregates)[number];
 
 const seriesList = z
   .string()
-  .min(1)
   .max(4_096)
   .meta({ examples: ['host.cpu,service.memory:web'] });
 
