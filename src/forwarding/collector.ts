@@ -31,8 +31,8 @@ interface Gathered extends Collected {
 const triedAgainAfter = 10_000;
 
 /**
- * Takes together what there is to send. Each service has its turn, and gives a piece of at most 128 KiB at a time, so that one
- * that writes much keeps nobody waiting.
+ * Takes together what there is to send. Each service has its turn, and gives one page at a time, so that one that
+ * writes much keeps nobody waiting.
  */
 export class Collector {
   readonly #options: CollectorOptions;
