@@ -172,7 +172,7 @@ test('what a receiver did not get while it was down arrives when it is back, in 
   assert.match(bench.failing.get('main') ?? '', /^connect ECONNREFUSED/);
   assert.match(remoteWrite.warnings[0] ?? '', /^remote_write main: samples cannot be sent/);
   assert.equal(bench.problems.length, 1, 'told once');
-  assert.equal(readdirSync(join(bench.folder, 'main')).length, 12);
+  await until('all wait on the disk', () => readdirSync(join(bench.folder, 'main')).length === 12);
   await using receiver = await startReceiver(port);
   await receiver.until('all have arrived', () => receiver.times('number').length === 12);
   assert.deepEqual(receiver.times('number'), ticks);
