@@ -198,8 +198,6 @@ export function createObservationPlane(options: ObservationPlaneOptions) {
   };
 }
 
-export type ObservationPlane = ReturnType<typeof createObservationPlane>;
-
 /** Where the agent itself listens: no notifier of the API leads there. */
 function ownPorts({ listen, metrics }: Config, url: string): number[] {
   const own = [listen, metrics.listener?.address ?? ''].map((each) => splitHostPort(each).port);

@@ -67,7 +67,7 @@ export const seriesCatalogue = z
 export type SeriesCatalogue = z.infer<typeof seriesCatalogue>;
 
 /** What the processes of an instance use. */
-export const instanceUsage = z
+const instanceUsage = z
   .object({
     instance: z.int(),
     release: z.int().nullable(),
