@@ -60,8 +60,8 @@ export class Pump {
   #gathering: number;
   /** How long to wait before the next try, in milliseconds. */
   #pause = 0;
-  /** Whether lines are being gathered or sent. */
-  #isBusy = false;
+  /** Since when lines are being read or sent, by a clock that is never set; null: none are. */
+  #busySince: number | null = null;
   #isSending = false;
   #refusedSince: number | null = null;
   readonly #work: Promise<void>;
@@ -96,7 +96,9 @@ export class Pump {
 
   /** Resolves when all that a service had to send was sent, or that failed, and after so many milliseconds in any case. */
   async settled(source: Source, most: number): Promise<void> {
-    const isOver = () => !this.#isBusy && !this.#collector.isWaiting(source);
+    const isOver = () => this.#busySince === null && !this.#collector.isWaiting(source);
+    // Whoever has not answered for so long will not do it in time for this one either.
+    if (this.#busySince !== null && performance.now() - this.#busySince > most) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = () => (isOver() || this.#backoff.failures > 0 || this.#isEnding) && resolve();
     const timer = setTimeout(resolve, most);
@@ -127,9 +129,9 @@ export class Pump {
       if (this.#pause > 0 && !this.#isEnding) await this.#hurry.heard(this.#pause);
       if (this.#isEnding) break;
       this.#pause = 0;
-      this.#isBusy = true;
+      this.#busySince = performance.now();
       await this.#sendNext();
-      this.#isBusy = false;
+      this.#busySince = null;
       this.#settle();
     }
     // The host may be about to go: what was written last goes now, if it can.

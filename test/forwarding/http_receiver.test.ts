@@ -289,6 +289,21 @@ test('the last lines of a service that is deleted arrive, and one that comes aft
   await until('its place is forgotten', () => forwarded.cursors().every(({ service }) => service === ''));
 });
 
+test('a receiver that never answers keeps no service from being deleted', async () => {
+  await using receiver = await LineReceiver.start();
+  await using forwarded = new Forwarded();
+  receiver.behaviour = () => undefined;
+  forwarded.begin(central(receiver, { timeout: '10m' }));
+  await forwarded.untilBegun();
+  forwarded.write('web', numbered(1, 10));
+  await until('it is asked', () => receiver.requests.length > 0);
+  for (let count = 0; count < 100; count++) {
+    forwarded.write(`web-${count}`, numbered(1, 10));
+    await forwarded.endRun(`web-${count}`);
+  }
+  for (let count = 0; count < 100; count++) await forwarded.logs.remove(`web-${count}`);
+});
+
 test('a reload leaves alone the targets that stay, and keeps by name how far each has got', async () => {
   await using receiver = await LineReceiver.start();
   await using other = await LineReceiver.start();
