@@ -60,6 +60,13 @@ export function openDatabase(options: DatabaseOptions): OpenedDatabase {
     const advice = 'and there is no backup that this one can read: use a davit that is at least as new';
     throw new DavitError('state_newer', `${file} ${fault.reason}, ${advice}`);
   }
+  if (fault !== null && options.backups === null) {
+    const kept = setAside(file, fault.kind);
+    return {
+      database: open(options),
+      problems: [`${file} ${fault.reason}; it was kept as ${kept}, and begins anew`],
+    };
+  }
   const problems: string[] = [];
   if (fault !== null) problems.push(`${file} ${fault.reason}; it was kept as ${setAside(file, fault.kind)}`);
   if (good !== undefined) putCopy(good, file);
