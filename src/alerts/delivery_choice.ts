@@ -38,17 +38,3 @@ export function chooseDelivery<T extends Waiting>(
   if (paused_until > now) return { wait: Math.max(paused_until, best === null ? earliest : 0) - now };
   return best === null ? { wait: earliest - now } : { entry: best };
 }
-
-/** The first wait after a failure and the longest, in milliseconds. */
-const first = 1_000;
-const longest = 300_000;
-
-/**
- * How long to wait after so many failures in a row: from half of what is doubled each time to all of it, so that agents
- * whose receiver failed at the same time do not come back at the same time.
- * @param random from 0 to 1
- */
-export function backoff(failures: number, random: number): number {
-  const most = Math.min(longest, first * 2 ** Math.min(30, Math.max(0, failures - 1)));
-  return most * (0.5 + random / 2);
-}

@@ -1,5 +1,6 @@
 import type { Notification } from '../contract/alerts.ts';
-import { backoff, chooseDelivery } from './delivery_choice.ts';
+import { waitBeforeRetry } from '../lib/backoff.ts';
+import { chooseDelivery } from './delivery_choice.ts';
 import type { DeliveryStore } from './delivery_store.ts';
 import type { Delivered, Notifier } from './notifier.ts';
 import { type DeliveryFailure, toFailure } from './notifiers/delivery_failure.ts';
@@ -23,6 +24,8 @@ interface DeliveryQueueOptions {
 /** How many notifications may wait, and how much they may hold together as JSON, in UTF-16 units. The oldest go. */
 export const mostWaiting = 1_000;
 const largestQueue = 8_000_000;
+/** How long to wait after failures, in milliseconds. */
+const times = { first: 1_000, longest: 300_000 };
 /** How long a try that is under way may go on when the agent ends, in milliseconds. */
 const grace = 1_000;
 /** How often it is said that notifications were dropped, in milliseconds. */
@@ -226,8 +229,8 @@ export class DeliveryQueue {
     this.#failures += 1;
     entry.attempts += 1;
     const asked = failure.retry_after_ms ?? 0;
-    entry.not_before = this.#steadyNow() + backoff(entry.attempts, random());
-    this.#pausedUntil = this.#steadyNow() + Math.max(backoff(this.#failures, random()), asked);
+    entry.not_before = this.#steadyNow() + waitBeforeRetry(times, entry.attempts, random());
+    this.#pausedUntil = this.#steadyNow() + Math.max(waitBeforeRetry(times, this.#failures, random()), asked);
   }
 
   #tryAllAgain(): void {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { duration } from '../contract/scalars.ts';
+import { milliseconds } from '../lib/units.ts';
 
 export const absoluteFile = z
   .string()
@@ -18,7 +20,7 @@ export const hostAndPort = z
   );
 
 /** An address to which the agent itself sends something. */
-export const targetUrl = z
+const targetUrl = z
   .string()
   .max(2_048)
   .refine((text) => {
@@ -43,17 +45,41 @@ const ownHeaders: ReadonlySet<string> = new Set([
 ]);
 
 /** Headers that the agent adds to what it sends. */
-export const sentHeaders = z.record(
-  z
+const sentHeaders = z
+  .record(
+    z
+      .string()
+      .max(128)
+      .regex(/^[A-Za-z0-9-]+$/)
+      .refine((name) => !ownHeaders.has(name.toLowerCase()), 'is set by the agent itself'),
+    z
+      .string()
+      .max(4_096)
+      .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be one line of Latin-1'),
+  )
+  .refine((all) => Object.keys(all).length <= 50, 'must not hold more than 50');
+
+/** What every place has to which the agent itself sends something. */
+export const receiverFields = {
+  url: targetUrl,
+  token_file: absoluteFile.optional().describe('Its content is sent as `Authorization: Bearer`.'),
+  username: z
     .string()
-    .max(128)
-    .regex(/^[A-Za-z0-9-]+$/)
-    .refine((name) => !ownHeaders.has(name.toLowerCase()), 'is set by the agent itself'),
-  z
-    .string()
-    .max(4_096)
-    .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be one line of Latin-1'),
-);
+    .max(256)
+    .regex(/^[^:\p{Cc}]+$/u, 'must be a name without a colon')
+    .optional(),
+  password_file: absoluteFile.optional(),
+  headers: sentHeaders.default({}),
+};
+
+/** How whoever is sent something is proven, and waited for. */
+export const connectionFields = {
+  ca_file: absoluteFile.optional().describe('Whom to believe besides the usual authorities.'),
+  timeout: duration
+    .default('30s')
+    .refine((text) => milliseconds(text) >= 100 && milliseconds(text) <= 600_000, 'must be from 100ms to 10m')
+    .describe('How long one try may take.'),
+};
 
 interface Credentials {
   readonly token_file?: string | undefined;
@@ -66,3 +92,9 @@ export function hasOneKindOfCredentials({ token_file, username, password_file }:
   if (token_file !== undefined) return username === undefined && password_file === undefined;
   return (username === undefined) === (password_file === undefined);
 }
+
+/** What is said where it is not so. */
+export const oneKindOfCredentials = {
+  path: ['username'],
+  message: 'must be there with `password_file`, or else neither of them beside `token_file`',
+};

@@ -1,7 +1,13 @@
 import { z } from 'zod';
-import { duration, serviceGlob, size } from '../contract/scalars.ts';
-import { bytes, milliseconds } from '../lib/units.ts';
-import { absoluteFile, hostAndPort, targetUrl } from './fields.ts';
+import { serviceGlob, size } from '../contract/scalars.ts';
+import { bytes } from '../lib/units.ts';
+import {
+  connectionFields,
+  hasOneKindOfCredentials,
+  hostAndPort,
+  oneKindOfCredentials,
+  receiverFields,
+} from './fields.ts';
 
 /** What a line of JSON says by itself; a label cannot say something else. */
 const ownNames = new Set([
@@ -20,20 +26,6 @@ const labels = z
   .default({})
   .describe('Added to every line. `host` is the name of the host unless they say otherwise.');
 
-const headers = z
-  .record(
-    z
-      .string()
-      .max(128)
-      .regex(/^[A-Za-z0-9-]+$/),
-    z
-      .string()
-      .max(4_096)
-      .regex(/^[\x20-\x7e\t]*$/, 'must be one line of ASCII'),
-  )
-  .refine((all) => Object.keys(all).length <= 50, 'must not hold more than 50')
-  .default({});
-
 const common = {
   name: z
     .string()
@@ -44,45 +36,19 @@ const common = {
     .enum(['now', 'beginning'])
     .default('now')
     .describe('Where the first time begins: with what is written from then on, or with all that is kept.'),
-  ca_file: absoluteFile.optional().describe('Whom to believe besides the usual authorities.'),
-  timeout: duration
-    .default('30s')
-    .refine((text) => milliseconds(text) >= 100 && milliseconds(text) <= 600_000, 'must be from 100ms to 10m')
-    .describe('How long one try may take.'),
+  ...connectionFields,
 };
-
-interface Credentials {
-  readonly token_file?: string | undefined;
-  readonly username?: string | undefined;
-  readonly password_file?: string | undefined;
-}
-
-function checkCredentials(
-  { token_file, username, password_file }: Credentials,
-  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
-): void {
-  const complain = (field: string, message: string) =>
-    context.addIssue({ code: 'custom', path: [field], message });
-  if (token_file !== undefined && username !== undefined)
-    complain('username', 'cannot be used together with `token_file`');
-  if (password_file !== undefined && username === undefined)
-    complain('username', 'belongs to `password_file`');
-}
 
 const target = z.discriminatedUnion('type', [
   z
     .strictObject({
       ...common,
       type: z.literal('http'),
-      url: targetUrl,
+      ...receiverFields,
       format: z
         .enum(['json_lines', 'loki'])
         .default('json_lines')
         .describe('`json_lines`: an object a line, as Vector takes it; `loki`: the push API of Loki.'),
-      token_file: absoluteFile.optional(),
-      username: z.string().min(1).max(256).optional(),
-      password_file: absoluteFile.optional(),
-      headers,
       labels,
       compress: z.boolean().default(true).describe('By gzip.'),
       batch_size: size
@@ -90,7 +56,7 @@ const target = z.discriminatedUnion('type', [
         .refine((text) => bytes(text) >= 2 ** 14 && bytes(text) <= 2 ** 24, 'must be from 16KiB to 16MiB')
         .describe('How much is sent at once, before compression. A line that is longer goes alone.'),
     })
-    .superRefine(checkCredentials),
+    .refine(hasOneKindOfCredentials, oneKindOfCredentials),
   z.strictObject({
     ...common,
     type: z.literal('syslog'),

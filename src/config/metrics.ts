@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { duration, size } from '../contract/scalars.ts';
 import { isNetwork } from '../lib/addresses.ts';
 import { milliseconds } from '../lib/units.ts';
-import { absoluteFile, hasOneKindOfCredentials, hostAndPort, sentHeaders, targetUrl } from './fields.ts';
+import {
+  connectionFields,
+  hasOneKindOfCredentials,
+  hostAndPort,
+  oneKindOfCredentials,
+  receiverFields,
+} from './fields.ts';
 
 const remoteWrite = z
   .strictObject({
@@ -10,22 +16,9 @@ const remoteWrite = z
       .string()
       .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
       .describe('Unique among them; tells them apart in metrics and logs.'),
-    url: targetUrl.describe('Where samples are sent (Prometheus remote write 1.0).'),
-    token_file: absoluteFile.optional().describe('Its content is sent as `Authorization: Bearer`.'),
-    username: z
-      .string()
-      .max(256)
-      .regex(/^[^:\p{Cc}]+$/u, 'must be a name without a colon')
-      .optional(),
-    password_file: absoluteFile.optional(),
-    headers: sentHeaders.default({}),
-    ca_file: absoluteFile.optional().describe('Whom to believe besides the usual authorities.'),
-    timeout: duration
-      .default('30s')
-      .refine(
-        (text) => milliseconds(text) >= 100 && milliseconds(text) <= 600_000,
-        'must be from 100ms to 10m',
-      ),
+    ...receiverFields,
+    ...connectionFields,
+    url: receiverFields.url.describe('Where samples are sent (Prometheus remote write 1.0).'),
     queue_size: size
       .default('256MB')
       .describe('How much may wait on the disk while the receiver is down; the oldest goes first.'),
@@ -37,10 +30,7 @@ const remoteWrite = z
         'Added to every sample. `instance` is the name of the host and `job` is davit unless they say otherwise.',
       ),
   })
-  .refine(hasOneKindOfCredentials, {
-    path: ['username'],
-    message: 'must be there with `password_file`, or else neither of them beside `token_file`',
-  });
+  .refine(hasOneKindOfCredentials, oneKindOfCredentials);
 
 /** The setting `metrics`. */
 export const metricsField = z

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import type { LogForwardingConfig } from '../config/log_forwarding.ts';
+import type { BackoffTimes } from '../lib/backoff.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { LogFeed } from '../logs/log_feed.ts';
-import type { BackoffTimes } from './backoff.ts';
 import { Positions } from './positions.ts';
 import { Target, type TargetCounts } from './target.ts';
 

@@ -1,6 +1,6 @@
+import { Backoff, type BackoffTimes } from '../lib/backoff.ts';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import type { LogFeed } from '../logs/log_feed.ts';
-import { Backoff, type BackoffTimes } from './backoff.ts';
 import { Bell } from './bell.ts';
 import { Collector } from './collector.ts';
 import { type Marks, marksOf, type Outgoing } from './outgoing.ts';

@@ -1,7 +1,7 @@
 import type { LogForwardingConfig } from '../config/log_forwarding.ts';
+import { readAuthorities } from '../lib/authorities.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { FeedLine } from '../logs/log_feed.ts';
-import { readAuthorities } from './authorities.ts';
 import { type Marks, marksOf, type Outgoing, type Rendered } from './outgoing.ts';
 import type { Receiver, ReceiverEvents } from './receiver.ts';
 import { SyslogConnection } from './syslog_connection.ts';

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import type { LogForwardingConfig } from '../config/log_forwarding.ts';
+import type { BackoffTimes } from '../lib/backoff.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { matchesGlob } from '../lib/glob.ts';
 import type { LogFeed } from '../logs/log_feed.ts';
-import type { BackoffTimes } from './backoff.ts';
 import { HttpReceiver } from './http_receiver.ts';
 import type { Positions, TargetPositions } from './positions.ts';
 import { Pump } from './pump.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { backoff, chooseDelivery, type Waiting } from '../../src/alerts/delivery_choice.ts';
+import { chooseDelivery, type Waiting } from '../../src/alerts/delivery_choice.ts';
 
 const waiting = (group: string, attempts = 0, not_before = 0): Waiting => ({ group, attempts, not_before });
 
@@ -51,14 +51,4 @@ test('whatever waits: what is chosen is the first of its group, it is its time, 
       }
     }),
   );
-});
-
-test('waits get longer up to five minutes, and are not all the same', () => {
-  assert.deepEqual(
-    [1, 2, 3].map((failures) => backoff(failures, 1)),
-    [1_000, 2_000, 4_000],
-  );
-  assert.equal(backoff(1, 0), 500);
-  for (const failures of [9, 10, 100, 100_000])
-    assert.equal(backoff(failures, 1), failures < 10 ? 256_000 : 300_000);
 });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readRetryAfter } from '../../src/forwarding/http_receiver.ts';
 import { certificateText, makeCertificate } from '../helpers/server_certificates.ts';
 import { until } from '../helpers/system.ts';
 import { Forwarded, numbered, range } from './forwarded.ts';
@@ -351,15 +350,6 @@ test('a service that writes very much keeps the others waiting for one piece of 
   await until('the quiet one is heard', () => receiver.lines.some(({ service }) => service === 'quiet'));
   assert.ok(receiver.lines.length < 1_500, `after ${receiver.lines.length} lines`);
   await receiver.untilReceived(5_001);
-});
-
-test('Retry-After is understood in seconds and as a date', () => {
-  const now = Date.parse('2026-01-31T12:00:00Z');
-  assert.equal(readRetryAfter('7', now), 7_000);
-  assert.equal(readRetryAfter('Sat, 31 Jan 2026 12:00:30 GMT', now), 30_000);
-  assert.equal(readRetryAfter('Sat, 31 Jan 2026 11:00:00 GMT', now), 0);
-  assert.equal(readRetryAfter('soon', now), null);
-  assert.equal(readRetryAfter(undefined, now), null);
 });
 
 test('a database that takes nothing lets lines arrive all the same, and is told once', async () => {

@@ -18,8 +18,8 @@ export interface EmailOptions {
   readonly username: string | null;
   /** Asked before each try: its file may change. null: none. */
   readonly password: () => Promise<string | null>;
-  /** The authorities to believe; null: the usual ones. */
-  readonly authorities: () => Promise<string[] | null>;
+  /** The authorities to believe; undefined: the usual ones. */
+  readonly authorities: () => Promise<string[] | undefined>;
   readonly from: string;
   readonly to: readonly string[];
   /** Of one try, in milliseconds. */
@@ -68,7 +68,7 @@ export class Email implements Notifier {
     notification: Notification,
     connection: Socket,
     password: string | null,
-    ca: string[] | null,
+    ca: string[] | undefined,
   ): Promise<Delivered> {
     const { host, port, security, username, from, to, timeout } = this.#options;
     const transport = createTransport({

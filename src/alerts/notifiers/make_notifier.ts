@@ -1,7 +1,7 @@
-import { getCACertificates } from 'node:tls';
 import type { NotifierConfig } from '../../config/alerts.ts';
 import type { NewNotifier } from '../../contract/notifiers.ts';
-import { readSecret, readSmallFile } from '../../lib/secret_file.ts';
+import { readAuthorities } from '../../lib/authorities.ts';
+import { readSecret } from '../../lib/secret_file.ts';
 import { milliseconds } from '../../lib/units.ts';
 import type { Notifier } from '../notifier.ts';
 import type { TargetGuard } from '../target_guard.ts';
@@ -21,8 +21,6 @@ interface MakeOptions {
 
 /** How long a try may take at least and at most, whatever is set, in milliseconds. */
 const [shortestTimeout, longestTimeout] = [100, 600_000];
-/** The largest `ca_file`, in bytes. */
-const largestBundle = 4_194_304;
 
 /** Nothing is read or connected by it: files of secrets are read at each try, and a missing one is told then. */
 export function makeNotifier(definition: NotifierDefinition, { run, guard }: MakeOptions): Notifier {
@@ -54,9 +52,4 @@ export function makeNotifier(definition: NotifierDefinition, { run, guard }: Mak
 async function secretOf(own: string | undefined, file: string | undefined): Promise<string | null> {
   if (own !== undefined) return own;
   return file === undefined ? null : readSecret(file);
-}
-
-async function readAuthorities(file: string | undefined): Promise<string[] | null> {
-  if (file === undefined) return null;
-  return [...getCACertificates('default'), await readSmallFile(file, largestBundle)];
 }

@@ -3,12 +3,12 @@ import { Agent, buildConnector, type Dispatcher, request } from 'undici';
 import type { Notification } from '../../contract/alerts.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../../lib/errors.ts';
 import { redactText } from '../../lib/redaction.ts';
+import { readRetryAfter } from '../../lib/retry_after.ts';
 import { version } from '../../lib/version.ts';
 import type { Delivered, Notifier } from '../notifier.ts';
 import type { TargetGuard } from '../target_guard.ts';
 import { oneLine } from './alert_text.ts';
 import { DeliveryFailure } from './delivery_failure.ts';
-import { retryAfter } from './retry_after.ts';
 import type { WebhookFormat } from './webhook_format.ts';
 
 export interface WebhookOptions {
@@ -17,8 +17,8 @@ export interface WebhookOptions {
   readonly url: () => Promise<string>;
   /** null: nothing is signed. */
   readonly secret: () => Promise<string | null>;
-  /** The authorities to believe; null: the usual ones. */
-  readonly authorities: () => Promise<string[] | null>;
+  /** The authorities to believe; undefined: the usual ones. */
+  readonly authorities: () => Promise<string[] | undefined>;
   readonly format: WebhookFormat;
   readonly headers: Readonly<Record<string, string>>;
   /** Of one try, in milliseconds. */
@@ -33,6 +33,9 @@ export interface WebhookOptions {
 const mostRead = 2_048;
 /** How long the rest of an answer may take when its status is known, in milliseconds. */
 const restOfAnswer = 2_000;
+
+/** Whoever asks for a longer wait is asked again all the same after so long, in milliseconds. */
+const longestAsked = 3_600_000;
 
 /** What can be over with the next try, though the request was understood (RFC 9110). */
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -108,7 +111,7 @@ export class Webhook implements Notifier {
     throw new DeliveryFailure(`it answered ${status}`, {
       retry: status >= 500 || passingStatuses.has(status),
       answer: shown,
-      retry_after_ms: retryAfter(typeof wait === 'string' ? wait : undefined, now()),
+      retry_after_ms: Math.min(readRetryAfter(wait, now()) ?? 0, longestAsked),
     });
   }
 

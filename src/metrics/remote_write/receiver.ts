@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { RemoteWriteConfig } from '../../config/metrics.ts';
+import { ReceiverClient } from '../../lib/receiver_client.ts';
 import { bytes, milliseconds } from '../../lib/units.ts';
 import { Complaints } from './complaints.ts';
 import { noTotals, type ReceiverView, type Totals } from './own_metrics.ts';
 import { type DropReason, type QueueLimits, RequestQueue } from './queue.ts';
-import { ReceiverClient } from './receiver_client.ts';
 import { Sender } from './sender.ts';
 import { type Label, sentLabels, type TargetLabels, targetLabels } from './series.ts';
 import { mostSamples, type Sample, type WriteRequests } from './write_request.ts';

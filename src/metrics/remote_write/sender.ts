@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '../../lib/backoff.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import type { ReceiverClient } from '../../lib/receiver_client.ts';
+import { type Outcome, trySending } from './outcome.ts';
 import type { NextRequest, RequestQueue } from './queue.ts';
-import type { ReceiverClient } from './receiver_client.ts';
-import { type Outcome, waitBeforeRetry } from './retry.ts';
 
 /** What a sender tells. */
 export interface SenderEvents {
@@ -20,6 +21,8 @@ interface SenderOptions extends SenderEvents {
   readonly random?: () => number;
 }
 
+/** The longest wait that is not asked for is as long as a receiver may be back before it is noticed. */
+const times = { first: 500, longest: 5_000 };
 /** How long a try may take to notice that it was broken off, in milliseconds. */
 const grace = 500;
 
@@ -29,11 +32,14 @@ export class Sender {
   readonly #ended = new AbortController();
   readonly #done: Promise<void>;
   #isEnding = false;
-  #failures = 0;
+  readonly #backoff: Backoff;
+  /** After a failure, in milliseconds. */
+  #wait = 0;
   #wake = () => {};
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#backoff = new Backoff(times, options.random);
     this.#done = this.#run();
   }
 
@@ -46,7 +52,7 @@ export class Sender {
   async close(patience: number): Promise<void> {
     this.#isEnding = true;
     this.#wake();
-    const timer = setTimeout(() => this.#ended.abort(), this.#failures === 0 ? patience : 0);
+    const timer = setTimeout(() => this.#ended.abort(), this.#backoff.failures === 0 ? patience : 0);
     // A disk that hangs must hinder no end.
     await Promise.race([this.#done, sleep(patience + grace, undefined, { ref: false })]);
     clearTimeout(timer);
@@ -61,7 +67,7 @@ export class Sender {
       const outcome = await this.#sendNext();
       if (outcome === null && this.#isEnding) return;
       if (outcome === null) await isMore;
-      else if (outcome.kind === 'failed') await this.#pause(outcome.wait);
+      else if (outcome.kind === 'failed') await this.#pause();
     }
   }
 
@@ -71,12 +77,12 @@ export class Sender {
     try {
       const next = await queue.next();
       if (next === null || this.#ended.signal.aborted) return null;
-      const outcome = await client.post(next.body, this.#ended.signal);
+      const outcome = await trySending(client, next.body, this.#ended.signal);
       this.#take(next, outcome);
       return outcome;
     } catch (error) {
-      const outcome: Outcome = { kind: 'failed', message: errorMessage(error), wait: null };
-      this.#takeFailure(outcome.message);
+      const outcome = { kind: 'failed', message: errorMessage(error), wait: null } as const;
+      this.#takeFailure(outcome);
       return outcome;
     }
   }
@@ -84,26 +90,24 @@ export class Sender {
   #take({ request }: NextRequest, outcome: Outcome): void {
     const { queue, onTaken, onRefused } = this.#options;
     if (outcome.kind === 'failed') {
-      this.#takeFailure(outcome.message);
+      this.#takeFailure(outcome);
       return;
     }
-    this.#failures = 0;
+    this.#backoff.succeeded();
     queue.remove(request);
     if (outcome.kind === 'taken') onTaken(request.samples);
     else onRefused(request.samples, outcome.message);
   }
 
-  #takeFailure(message: string): void {
+  #takeFailure({ message, wait }: Extract<Outcome, { kind: 'failed' }>): void {
     // It was broken off here, which says nothing of the receiver.
     if (this.#ended.signal.aborted) return;
-    this.#failures += 1;
-    this.#options.onFailed(message, this.#failures);
+    this.#wait = this.#backoff.failed(wait);
+    this.#options.onFailed(message, this.#backoff.failures);
   }
 
-  async #pause(asked: number | null): Promise<void> {
-    const { random = Math.random } = this.#options;
+  async #pause(): Promise<void> {
     if (this.#isEnding) return this.#ended.abort();
-    const wait = waitBeforeRetry(this.#failures, asked, random());
-    await sleep(wait, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
+    await sleep(this.#wait, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../src/forwarding/backoff.ts';
+import { Backoff } from '../../src/lib/backoff.ts';
 
 const times = { first: 500, longest: 10_000 };
 

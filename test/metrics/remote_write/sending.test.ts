@@ -7,14 +7,12 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ReceiverClient } from '../../../src/metrics/remote_write/receiver_client.ts';
-import type { Outcome } from '../../../src/metrics/remote_write/retry.ts';
+import { ReceiverClient, type ReceiverSettings } from '../../../src/lib/receiver_client.ts';
+import { type Outcome, trySending } from '../../../src/metrics/remote_write/outcome.ts';
 import { WriteRequests } from '../../../src/metrics/remote_write/write_request.ts';
 import { freePort } from '../../helpers/free_port.ts';
 import { makeCertificate } from '../../helpers/server_certificates.ts';
 import { startReceiver } from './recording_receiver.ts';
-
-type ClientConfig = ConstructorParameters<typeof ReceiverClient>[0];
 
 const [request] = new WriteRequests().encode([{ labels: [['__name__', 'up']], value: 1 }], 5);
 const body = request?.body ?? Buffer.of();
@@ -26,10 +24,10 @@ function folderOf(context: TestContext): string {
   return folder;
 }
 
-function clientOf(context: TestContext, config: Partial<ClientConfig> & { url: string }): ReceiverClient {
-  const client = new ReceiverClient({ headers: {}, timeout: '10s', ...config });
+function clientOf(context: TestContext, settings: Partial<ReceiverSettings> & { url: string }) {
+  const client = new ReceiverClient({ headers: {}, timeout: '10s', ...settings });
   context.after(() => client.close());
-  return client;
+  return { post: (body: Uint8Array, signal: AbortSignal) => trySending(client, body, signal) };
 }
 
 function messageOf(outcome: Outcome): string {
