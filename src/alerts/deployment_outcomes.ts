@@ -8,21 +8,15 @@ export interface Outcomes {
 
 /**
  * Reads the deployments of a service, the newest first. A release that was put back because it did worse than the one before
- * it counts as rolled back, as one does that somebody rolled back; every other failure as failed.
+ * it counts as rolled back, every other failure as failed. What somebody rolled back was meant so, and is neither.
  */
 export function outcomesOf(deployments: readonly Deployment[]): Outcomes {
   const success = deployments.findIndex(({ status }) => status === 'succeeded');
   const since = deployments.slice(0, success === -1 ? undefined : success);
   const isWorse = ({ code }: Deployment) => code === 'release_worse';
   const failures = since.filter(({ status }) => status === 'failed');
-  const last = deployments[success];
   return {
     failed: failures.filter((each) => !isWorse(each)),
-    rolled_back: [...failures.filter(isWorse), ...(last !== undefined && isRollback(last) ? [last] : [])],
+    rolled_back: failures.filter(isWorse),
   };
-}
-
-/** Whether it went back to a release from before the one that ran. */
-function isRollback({ release, previous_release }: Deployment): boolean {
-  return release !== null && previous_release !== null && release < previous_release;
 }

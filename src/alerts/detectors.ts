@@ -123,10 +123,8 @@ export class Detectors {
   #readDeployments(service: string): Readonly<Record<keyof Outcomes, Look>> {
     const { deployments } = this.#options;
     // With most of them the last one succeeded, and the others need not be read.
-    const last = deployments.list(service, 1);
-    const isWell = last.every(({ status }) => status === 'succeeded');
-    const read = isWell ? last : deployments.list(service, lookedThrough);
-    const { failed, rolled_back } = outcomesOf(read);
+    const isWell = deployments.list(service, 1).every(({ status }) => status === 'succeeded');
+    const { failed, rolled_back } = outcomesOf(isWell ? [] : deployments.list(service, lookedThrough));
     const lookOf = (found: readonly Deployment[]) =>
       only(found.map((deployment) => this.#deploymentFinding(deployment)));
     return { failed: lookOf(failed), rolled_back: lookOf(rolled_back) };
@@ -134,10 +132,9 @@ export class Detectors {
 
   /** Each is told by itself. */
   #deploymentFinding(deployment: Deployment): Finding {
-    const { id, service, release, status, ended_at } = deployment;
-    const type = status === 'failed' ? 'deployment.failed' : 'deployment.succeeded';
+    const { id, service, release, ended_at } = deployment;
     const visible = (event: Event) => event.release === release;
-    const [event] = this.#options.events.list({ service, type, limit: 1, visible });
+    const [event] = this.#options.events.list({ service, type: 'deployment.failed', limit: 1, visible });
     return finding({
       subject: `deployment ${id}`,
       summary: deploymentSummary(deployment),
@@ -147,8 +144,7 @@ export class Detectors {
   }
 }
 
-function deploymentSummary({ service, release, status, cause, code, actor }: Deployment): string {
-  if (status === 'succeeded') return `${service} was rolled back to release ${release} by ${actor}`;
+function deploymentSummary({ service, release, cause, code }: Deployment): string {
   const of =
     release === null ? `a deployment of ${service}` : `the deployment of release ${release} of ${service}`;
   return `${of} ${code === 'release_worse' ? 'was taken back' : 'failed'}: ${cause}`;

@@ -1,19 +1,19 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse as parseYaml } from 'yaml';
 import {
   type AlertRuleList,
   alertName,
   type DeletedAlertRule,
   type ShownAlertRule,
 } from '../contract/alerts.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { DavitError } from '../lib/errors.ts';
 import { alertNameArgument } from './arguments.ts';
 import type { Act, Run } from './command.ts';
+import { readFields } from './fields_file.ts';
 import { examples } from './help.ts';
 import { type Column, table } from './table.ts';
 import { safeText } from './text.ts';
 
+const fieldsOfRule = 'the fields of a rule: name, event or series, severity';
 const path = '/api/v1/alert_rules';
 
 export function addAlertRules(alert: Command, act: Act): void {
@@ -71,7 +71,7 @@ async function addRule(
   { replace = false }: { readonly replace?: boolean },
   file: string,
 ): Promise<void> {
-  const body = parseRule(file === '-' ? await terminal.readInput() : readText(file), file);
+  const body = await readFields(file, terminal, fieldsOfRule);
   const rule = replace
     ? await replaceRule(agent(), body, file)
     : await agent().post<ShownAlertRule>(path, body);
@@ -104,23 +104,4 @@ function conditionText({ event, series, above, below, clear, for: holds }: Shown
   const until = clear === undefined ? '' : ` (over at ${clear})`;
   const what = event ?? `${series} ${threshold}${until}`;
   return /^0+(\.0+)?(ms|s|m|h|d)$/.test(holds) ? what : `${what} for ${holds}`;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DavitError('usage', `${file} cannot be read: ${errorMessage(cause)}`, { cause });
-  }
-}
-
-/** JSON is YAML too. */
-function parseRule(text: string, file: string): object {
-  try {
-    const value: unknown = parseYaml(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch (cause) {
-    throw new DavitError('usage', `${file} is no YAML: ${errorMessage(cause)}`, { cause });
-  }
-  throw new DavitError('usage', `${file} must hold the fields of a rule: name, event or series, severity`);
 }

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parse as parseYaml } from 'yaml';
 import type { OperationResult } from '../contract/answers.ts';
 import { dependencyCondition } from '../contract/policies.ts';
 import { serviceId } from '../contract/scalars.ts';
 import type { SpecPatch } from '../contract/spec.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { DavitError } from '../lib/errors.ts';
 import {
   durationArgument,
   listOption,
@@ -19,6 +17,7 @@ import {
 import { artifactForm, type LocalArtifact, readArtifact } from './artifact.ts';
 import type { AgentClient, Query } from './client.ts';
 import type { Act, Run } from './command.ts';
+import { readFields } from './fields_file.ts';
 import { examples } from './help.ts';
 import { operationText } from './operation.ts';
 import type { Environment, Terminal } from './terminal.ts';
@@ -56,6 +55,8 @@ export interface DeployOptions {
 }
 
 type Fields = Record<string, unknown>;
+
+const fieldsOfSpec = 'fields of a spec, such as "command: node server.js"';
 
 export function addDeploy(program: Command, act: Act): void {
   program
@@ -159,7 +160,7 @@ async function deploy(run: Run, options: DeployOptions, service: string, words: 
     throw new DavitError('usage', `put -- before the command: davit deploy ${service} -- ${words.join(' ')}`);
   }
   const client = agent();
-  const file = options.file === undefined ? {} : await readSpec(options.file, terminal);
+  const file = options.file === undefined ? {} : await readFields(options.file, terminal, fieldsOfSpec);
   const patch = deployBody(options, rest, environment, client.target.isLocal);
   const path = servicePath(service, '/deploy');
   const body = merged(file, patch);
@@ -326,17 +327,4 @@ function merged(base: Fields, over: Fields): Fields {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-async function readSpec(file: string, terminal: Terminal): Promise<Fields> {
-  const name = file === '-' ? 'standard input' : file;
-  let value: unknown;
-  try {
-    // Every JSON document is a YAML document.
-    value = parseYaml(file === '-' ? await terminal.readInput() : readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new DavitError('usage', `${name} cannot be read: ${errorMessage(cause)}`, { cause });
-  }
-  if (isFields(value)) return value;
-  throw new DavitError('usage', `${name} must hold fields of a spec, such as "command: node server.js"`);
 }

@@ -1,15 +1,15 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse as parseYaml } from 'yaml';
 import type { DeletedNotifier, NotifierList, ShownNotifier, TestedNotifier } from '../contract/notifiers.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { DavitError } from '../lib/errors.ts';
 import { alertNameArgument } from './arguments.ts';
 import type { Act, Run } from './command.ts';
+import { readFields } from './fields_file.ts';
 import { since } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, table } from './table.ts';
 import { safeText } from './text.ts';
 
+const fieldsOfNotifier = 'the fields of a notifier: name, type and where it leads';
 const path = '/api/v1/notifiers';
 
 /** Who is told of alerts. */
@@ -82,7 +82,7 @@ async function addNotifier(
   { replace = false }: { readonly replace?: boolean },
   file: string,
 ): Promise<void> {
-  const body = parseNotifier(file === '-' ? await terminal.readInput() : readText(file), file);
+  const body = await readFields(file, terminal, fieldsOfNotifier);
   const made = replace
     ? await replaceNotifier(agent(), body, file)
     : await agent().post<ShownNotifier>(path, body);
@@ -104,23 +104,4 @@ async function removeNotifier({ agent, terminal, json }: Run, _options: object, 
   const answer = await agent().delete<DeletedNotifier>(`${path}/${name}`);
   if (json) terminal.json(answer);
   else terminal.print(`Notifier ${safeText(answer.deleted.name)} was deleted`);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DavitError('usage', `${file} cannot be read: ${errorMessage(cause)}`, { cause });
-  }
-}
-
-/** JSON is YAML too. What the parser says stays out of the message: it quotes lines, and one may be a secret. */
-function parseNotifier(text: string, file: string): object {
-  try {
-    const value: unknown = parseYaml(text, { prettyErrors: false });
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch (cause) {
-    throw new DavitError('usage', `${file} is no YAML: ${errorMessage(cause)}`, { cause });
-  }
-  throw new DavitError('usage', `${file} must hold the fields of a notifier: name, type and where it leads`);
 }

@@ -2,18 +2,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { parse as parseYaml, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import type { DeletedRule, RuleList, RuleTest } from '../contract/rule_requests.ts';
 import { rulePath } from '../contract/rule_requests.ts';
 import type { Rule, RuleAction, RuleMatch, ValueCondition } from '../contract/rules.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { DavitError } from '../lib/errors.ts';
 import { listOption, ruleArgument, ruleArguments } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { editorOf, runEditor } from './editor.ts';
+import { parseFields, readFields } from './fields_file.ts';
 import { examples } from './help.ts';
 import { addRuleFlags, type RuleFlags, ruleOf } from './rule_flags.ts';
 import { type Column, facts, table } from './table.ts';
 import { safeText } from './text.ts';
+
+const fieldsOfRule = 'the fields of a rule: match, action, priority';
 
 const all = '/api/v1/rules';
 
@@ -132,7 +135,7 @@ async function addRule(
   { file, ...flags }: RuleFlags & { readonly file?: string },
   id: string,
 ): Promise<void> {
-  const body = file === undefined ? ruleOf(flags) : await readRule(terminal, file);
+  const body = file === undefined ? ruleOf(flags) : await readFields(file, terminal, fieldsOfRule);
   const rule = await agent().post<Rule>(all, { ...body, id });
   if (json) terminal.json(rule);
   else terminal.print(`Rule ${safeText(rule.id)} was made: ${safeText(actionText(rule.action))}`);
@@ -141,7 +144,7 @@ async function addRule(
 /** Throws what the agent answers; what was edited is kept then, and where is told. */
 async function editRule(run: Run, { file }: { readonly file?: string }, id: string): Promise<void> {
   const { agent, terminal, environment } = run;
-  if (file !== undefined) return replace(run, id, await readRule(terminal, file));
+  if (file !== undefined) return replace(run, id, await readFields(file, terminal, fieldsOfRule));
   const { id: _id, declared_by: _by, ...found } = await agent().get<Rule>(pathOf(id));
   const folder = mkdtempSync(join(tmpdir(), 'davit-edit-'));
   const edited = join(folder, 'rule.yaml');
@@ -151,7 +154,7 @@ async function editRule(run: Run, { file }: { readonly file?: string }, id: stri
     await runEditor(editorOf(environment), edited);
     const after = readFileSync(edited, 'utf8');
     if (after === before) terminal.note('Nothing was changed.');
-    else await replace(run, id, parseRule(after, edited));
+    else await replace(run, id, parseFields(after, edited, fieldsOfRule));
   } catch (error) {
     terminal.note(`What you wrote is kept in ${edited}`);
     throw error;
@@ -218,29 +221,6 @@ function headerOf(text: string): [string, string] {
   const at = text.search(/[=:]/);
   if (at < 1) throw new DavitError('usage', `--header ${text}: must be like x-beta=1`);
   return [text.slice(0, at), text.slice(at + 1).trim()];
-}
-
-async function readRule(terminal: Run['terminal'], file: string): Promise<object> {
-  return parseRule(file === '-' ? await terminal.readInput() : readText(file), file);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DavitError('usage', `${file} cannot be read: ${errorMessage(cause)}`, { cause });
-  }
-}
-
-/** JSON is YAML too. */
-function parseRule(text: string, file: string): object {
-  try {
-    const value: unknown = parseYaml(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch (cause) {
-    throw new DavitError('usage', `${file} is no YAML: ${errorMessage(cause)}`, { cause });
-  }
-  throw new DavitError('usage', `${file} must hold the fields of a rule: match, action, priority`);
 }
 
 /** What becomes of requests, in a few words. */

@@ -9,8 +9,7 @@ export const alertEvents = {
   restart_loop: 'A service was started again at least `count` times within `window`.',
   unhealthy: 'A readiness or liveness probe of an instance fails.',
   deployment_failed: 'A deployment failed; over when the next one of the service succeeds.',
-  deployment_rolled_back:
-    'A release was taken back because it did worse than the one before, or was rolled back by somebody; over as above.',
+  deployment_rolled_back: 'A release was taken back because it did worse than the one before; over as above.',
   disk_low:
     'The disk of the data directory is nearly full: less than a tenth, or 2 GB where that is less, is free.',
   log_quota_reached: 'Output of a service was removed before its time, to make room.',
