@@ -66,11 +66,17 @@ export class RuleBook {
     ];
   }
 
-  /** Throws `alert_rule_not_found`, with the name that was probably meant. */
-  get(name: string): ShownAlertRule {
+  /**
+   * Throws `alert_rule_not_found`, with the name that was probably meant.
+   * @param maySee whether who asks may see a rule; one that is not for them is not there, and no name is given away
+   */
+  get(name: string, maySee: (rule: AlertRule) => boolean = () => true): ShownAlertRule {
     const rule = this.#shown.get(name);
-    if (rule !== undefined) return rule;
-    const meant = closestName(name, this.#shown.keys());
+    if (rule !== undefined && maySee(rule)) return rule;
+    const meant = closestName(
+      name,
+      this.all().flatMap((each) => (maySee(each) ? [each.name] : [])),
+    );
     const hint = meant ? `; did you mean "${meant}"?` : '';
     throw new DavitError('alert_rule_not_found', `there is no alert rule "${name}"${hint}`);
   }

@@ -3,7 +3,6 @@ import { isOfServices } from '../alerts/watched_rule.ts';
 import type { AlertRule, ShownAlertRule } from '../contract/alerts.ts';
 import type { EventType } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
-import { DavitError } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { allows, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
@@ -18,11 +17,8 @@ export function alertHandlers(alerts: Alerts, events: EventLog) {
   const { rules } = alerts;
   const seer = (principal: Principal) => (service: string | null) => allows(principal, 'read', service);
   /** Throws `alert_rule_not_found`, also for one that the caller may not see. */
-  const visible = (name: string, principal: Principal): ShownAlertRule => {
-    const rule = rules.get(name);
-    if (maySee(principal, rule)) return rule;
-    throw new DavitError('alert_rule_not_found', `there is no alert rule "${name}"`);
-  };
+  const visible = (name: string, principal: Principal): ShownAlertRule =>
+    rules.get(name, (rule) => maySee(principal, rule));
   const record = (type: EventType, rule: AlertRule, { actor }: Principal, verb: string) => {
     const [service = '*', ...more] = rule.services;
     const isOne = isOfServices(rule) && more.length === 0 && !service.includes('*');

@@ -197,6 +197,13 @@ test('a key that is confined to services sees, makes and silences only what is o
   }
   const seen = (await asTeam('GET', '/api/v1/alerts')).body.alerts;
   assert.deepEqual([...new Set(seen.map(({ service }: Alert) => service))], ['team-a']);
+  const hidden = { name: 'other-slow', series: 'service.cpu', above: 100, services: ['other'] };
+  await agent.call('POST', '/api/v1/alert_rules', hidden);
+  for (const name of ['other-slow', 'other-slo', 'team-none'])
+    assert.equal(
+      (await asTeam('GET', `/api/v1/alert_rules/${name}`)).body.error,
+      `there is no alert rule "${name}"`,
+    );
   const [other] = await alertsOf('other');
   assert.equal((await asTeam('GET', `/api/v1/alerts/${other?.id}`)).status, 404);
   const ruleOn = (name: string, services: string[] | undefined, rest: object = { event: 'unhealthy' }) =>
