@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { type Alert, type AlertInFull, severity } from '../contract/alerts.ts';
 import type { Finding } from './finding.ts';
 
+/** Of any time that can be written as a date, in milliseconds since the epoch. */
+const moment = z.int().min(-8.64e15).max(8.64e15);
+
 const circumstances = z.object({
   /** Newest first; `service`: what the sentence is about, null for the agent. */
   why: z.array(z.object({ service: z.string().nullable(), sentence: z.string() })),
@@ -27,14 +30,14 @@ export const alertRecord = z.object({
   trace_id: z.string().nullable(),
   state: z.enum(['pending', 'firing', 'clearing', 'resolved']),
   /** Of the state, as its lifecycle has it. */
-  since: z.number(),
-  started_at: z.number(),
-  fired_at: z.number().nullable(),
-  resolved_at: z.number().nullable(),
+  since: moment,
+  started_at: moment,
+  fired_at: moment.nullable(),
+  resolved_at: moment.nullable(),
   /** The event that says that it fires. */
   firing_event: z.int().nullable(),
   /** When somebody was told last that it fires. */
-  notified_at: z.number().nullable(),
+  notified_at: moment.nullable(),
   /** The notifiers that were told that it fires, and have to be told yet that it is over. */
   told: z.array(z.string()),
   circumstances: circumstances.nullable(),

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { transaction } from '../lib/database.ts';
 import { errorMessage } from '../lib/errors.ts';
+import { validate } from '../lib/validation.ts';
 import { type AlertRecord, alertRecord } from './alert_record.ts';
 
 /** How many alerts are kept that are over. */
@@ -27,9 +28,9 @@ export class AlertStore {
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, resolved_at = excluded.resolved_at, record = excluded.record`,
       ),
       remove: prepare('DELETE FROM alerts WHERE id = ?'),
-      find: prepare('SELECT record FROM alerts WHERE id = ?'),
-      live: prepare("SELECT record FROM alerts WHERE state <> 'resolved' ORDER BY started_at"),
-      resolved: prepare("SELECT record FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC"),
+      find: prepare('SELECT id, record FROM alerts WHERE id = ?'),
+      live: prepare("SELECT id, record FROM alerts WHERE state <> 'resolved' ORDER BY started_at"),
+      resolved: prepare("SELECT id, record FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC"),
       prune: prepare(
         `DELETE FROM alerts WHERE state = 'resolved' AND id NOT IN
          (SELECT id FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC LIMIT ${keptResolved})`,
@@ -103,11 +104,12 @@ export class AlertStore {
   }
 
   #read(rows: readonly Readonly<Record<string, unknown>>[]): AlertRecord[] {
-    return rows.flatMap(({ record }) => {
+    return rows.flatMap(({ id, record }) => {
       try {
-        return alertRecord.parse(JSON.parse(String(record)));
+        return validate(alertRecord, JSON.parse(String(record)), 'what was kept');
       } catch (error) {
         this.#onProblem(`an alert cannot be read and is forgotten: ${errorMessage(error)}`);
+        this.remove(String(id));
         return [];
       }
     });

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Notification } from '../contract/alerts.ts';
 import { notification as schema } from '../contract/alerts.ts';
 import { errorMessage } from '../lib/errors.ts';
+import { validate } from '../lib/validation.ts';
 
 /** A notification that waits to be delivered, as it was written down. */
 export interface StoredDelivery {
@@ -56,7 +57,7 @@ export class DeliveryStore {
     return rows.reverse().flatMap((row) => {
       const id = Number(row['id']);
       try {
-        const notification = schema.parse(JSON.parse(String(row['record'])));
+        const notification = validate(schema, JSON.parse(String(row['record'])), 'what was kept');
         return { row: id, posted_at: Number(row['posted_at']), notification };
       } catch (error) {
         this.#options.onProblem(`a notification that waited cannot be read: ${errorMessage(error)}`);

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type AlertRule, alertRule, type ShownAlertRule } from '../contract/alerts.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
-import { closestName } from '../lib/validation.ts';
+import { closestName, validate } from '../lib/validation.ts';
 import { builtInRules } from './built_in_rules.ts';
 import { type WatchedRule, watchedRule } from './watched_rule.ts';
 
@@ -162,7 +162,7 @@ export class RuleBook {
 
   #load(record: string): void {
     try {
-      const rule = alertRule.parse(JSON.parse(record));
+      const rule = validate(alertRule, JSON.parse(record), 'what was kept');
       this.#own.set(rule.name, rule);
     } catch (error) {
       this.#options.onProblem(`an alert rule cannot be read and does not count: ${errorMessage(error)}`);

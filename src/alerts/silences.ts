@@ -3,6 +3,7 @@ import { type NewSilence, type Silence, silence } from '../contract/alerts.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { matchesGlob } from '../lib/glob.ts';
 import { milliseconds } from '../lib/units.ts';
+import { validate } from '../lib/validation.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { newId } from './alert_record.ts';
 
@@ -150,7 +151,7 @@ export class Silences {
 
   #load(record: string): void {
     try {
-      const known = silence.parse(JSON.parse(record));
+      const known = validate(silence, JSON.parse(record), 'what was kept');
       this.#silences.set(known.id, known);
     } catch (error) {
       this.#options.onProblem(`a silence cannot be read and does not count: ${errorMessage(error)}`);
