@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici';
 import { readAuthorities } from './authorities.ts';
 import { errorMessage } from './errors.ts';
-import { redact } from './redaction.ts';
+import { redact, secretsOfAddress } from './redaction.ts';
 import { readRetryAfter } from './retry_after.ts';
 import { readSecret } from './secret_file.ts';
 import { milliseconds } from './units.ts';
@@ -57,7 +57,8 @@ export class ReceiverClient {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<ReceiverAnswer> {
-    let secrets: readonly string[] = Object.values(this.#settings.headers);
+    const { url, headers: configured } = this.#settings;
+    let secrets: readonly string[] = [...Object.values(configured), ...secretsOfAddress(url)];
     try {
       const credentials = await this.#credentials();
       secrets = [...secrets, ...credentials.secrets];

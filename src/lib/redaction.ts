@@ -138,6 +138,18 @@ export function redactText(text: string, secrets: readonly string[] = []): strin
   return redact(text.split('\n'), secrets).join('\n');
 }
 
+/** What of an address may be a secret: its path, which of some receivers is a token, and what its query says. */
+export function secretsOfAddress(address: string): string[] {
+  const url = URL.parse(address);
+  if (url === null) return [address];
+  const { href, pathname, search, searchParams } = url;
+  const said = search
+    .slice(1)
+    .split('&')
+    .map((pair) => pair.slice(pair.indexOf('=') + 1));
+  return [address, href, pathname + search, pathname, ...said, ...searchParams.values()];
+}
+
 function redactLine(line: string, values: readonly string[]): string {
   let text = line;
   for (const value of values) if (text.includes(value)) text = text.replaceAll(value, () => redacted);

@@ -162,17 +162,19 @@ test('files of secrets are read at each try, and one that is missing is told and
 });
 
 test('an answer that says secrets again is not believed to be harmless', async () => {
-  await using receiver = await startHttpReceiver((response, { path }) =>
-    response.end(`you sent ${path}, key-12345`),
+  await using receiver = await startHttpReceiver((response, { path, headers }) =>
+    response.end(
+      `you sent ${path}, key-12345, ${headers['x-key']}, ${new URLSearchParams(path.split('?')[1])}`,
+    ),
   );
   const folder = await mkdtemp(join(tmpdir(), 'davit-notifier-'));
   const secret_file = join(folder, 'secret');
   await writeFile(secret_file, 'key-12345');
-  const { answer } = await webhook({ url: `${receiver.url}/x`, secret_file }).deliver(
-    sampleNotification(),
-    never,
-  );
-  assert.ok(!answer.includes('key-12345'), answer);
+  const url = `${receiver.url}/services/T0/path-12345?k=query-12345`;
+  const headers = { 'X-Key': 'header-12345' };
+  const { answer } = await webhook({ url, headers, secret_file }).deliver(sampleNotification(), never);
+  assert.match(answer, /^you sent /);
+  assert.ok(!answer.includes('12345'), answer);
 });
 
 test('certificates are checked, by the usual authorities or those of a file', async () => {

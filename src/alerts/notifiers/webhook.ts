@@ -2,7 +2,7 @@ import { setTimeout as later } from 'node:timers/promises';
 import { Agent, buildConnector, type Dispatcher, request } from 'undici';
 import type { Notification } from '../../contract/alerts.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../../lib/errors.ts';
-import { redactText } from '../../lib/redaction.ts';
+import { redactText, secretsOfAddress } from '../../lib/redaction.ts';
 import { readRetryAfter } from '../../lib/retry_after.ts';
 import { version } from '../../lib/version.ts';
 import type { Delivered, Notifier } from '../notifier.ts';
@@ -53,12 +53,12 @@ export class Webhook implements Notifier {
   async deliver(notification: Notification, signal: AbortSignal): Promise<Delivered> {
     const { timeout, format, now = Date.now } = this.#options;
     const limit = AbortSignal.timeout(timeout);
-    const secrets: string[] = [];
+    const secrets = Object.values(this.#options.headers);
     try {
       const [url, secret] = await Promise.all([this.#options.url(), this.#options.secret()]);
-      secrets.push(url, ...(secret === null ? [] : [secret]));
+      secrets.push(...secretsOfAddress(url), ...(secret === null ? [] : [secret]));
       const message = format.message(notification, { url: checkedUrl(url), secret, now: now() });
-      secrets.push(message.url);
+      secrets.push(...secretsOfAddress(message.url));
       const answer = await this.#post(notification.id, message, AbortSignal.any([signal, limit]));
       return this.#judge(answer, redactText(answer.text, secrets));
     } catch (error) {

@@ -104,10 +104,12 @@ test('an answer that repeats secrets does not get them into the log', async (con
   const token_file = join(folderOf(context), 'token');
   writeFileSync(token_file, 'very-secret-token');
   await using receiver = await startReceiver();
-  receiver.answer = ({ headers }, response) =>
-    response.writeHead(400).end(`bad\r\n\u001b[31mrequest ${headers.authorization} ${headers['x-key']}`);
+  receiver.answer = ({ headers, url }, response) =>
+    response
+      .writeHead(400)
+      .end(`bad\r\n\u001b[31mrequest ${headers.authorization} ${headers['x-key']} Cannot POST ${url}`);
   const client = clientOf(context, {
-    url: receiver.url,
+    url: `${receiver.url}/secret-path?key=secret-too`,
     token_file,
     headers: { 'X-Key': 'another-secret' },
   });
