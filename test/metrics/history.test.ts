@@ -264,6 +264,11 @@ test('a file that is damaged is put aside, and the history begins anew', async (
     [now, 1],
   );
   assert.deepEqual(history.warnings, []);
+  history.close();
+  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+  writeFileSync(file, 'it happened again, and what was put aside may have been large');
+  openHistory();
+  assert.equal(readdirSync(folder).filter((name) => name.includes('.damaged-')).length, 1);
 });
 
 test('a file that turns out to be damaged while it is used is put aside too, in place of the one before', async () => {

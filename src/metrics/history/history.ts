@@ -125,6 +125,7 @@ export class History {
       });
       this.#file = opened;
       this.#recovered();
+      removeOthers(file);
     } catch (error) {
       if (isDamage(error)) this.#beginAnew(error);
       else this.#tell(`there is no history of metrics: ${errorMessage(error)}`);
@@ -177,10 +178,18 @@ function retentionOf(settings: HistorySettings | null): Retention {
   return { 0: milliseconds(fine), [minute]: milliseconds(minutes), [hour]: milliseconds(hours) };
 }
 
-/** Removes what was put aside before. */
-function removeOthers(file: string, kept: string): void {
+/** Removes what was put aside before, but for one. Default: the newest. What cannot be removed is tried again with the next file that is opened. */
+function removeOthers(file: string, kept?: string): void {
   const folder = dirname(file);
-  for (const name of readdirSync(folder))
-    if (name.startsWith(`${basename(file)}.damaged-`) && !name.startsWith(basename(kept)))
-      rmSync(join(folder, name), { force: true });
+  try {
+    const aside = readdirSync(folder).filter((name) => name.startsWith(`${basename(file)}.damaged-`));
+    const newest = kept
+      ? basename(kept)
+      : aside
+          .filter((name) => name.endsWith('Z'))
+          .sort()
+          .at(-1);
+    for (const name of aside)
+      if (newest !== undefined && !name.startsWith(newest)) rmSync(join(folder, name), { force: true });
+  } catch {}
 }
