@@ -12,10 +12,14 @@ before(async () => {
 after(() => agent[Symbol.asyncDispose]());
 
 async function answers(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    // What is not read holds its connection up.
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
 }
 
 const nodeServer = `require('node:http').createServer((_, response) => response.end('hello')).listen(process.env.PORT, '127.0.0.1')`;
