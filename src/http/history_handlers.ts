@@ -1,4 +1,5 @@
 import type { operations as contract } from '../contract/operations.ts';
+import { time as anyTime } from '../contract/scalars.ts';
 import {
   parseSeriesKey,
   type SeriesKey,
@@ -94,7 +95,9 @@ function whatIsWrong(asked: string): string {
 /** A time, or how long ago, in milliseconds since the epoch. Throws `invalid_request` where there is no such time. */
 function moment(text: string, now: number): number {
   const time = text.endsWith('Z') ? Date.parse(text) : now - milliseconds(text);
-  if (Number.isNaN(time)) throw new DavitError('invalid_request', `there is no time ${text}`);
+  // Of a month that has no such day, the days that are too many would be counted into the next one.
+  const isThere = !text.endsWith('Z') || anyTime.safeParse(text).success;
+  if (Number.isNaN(time) || !isThere) throw new DavitError('invalid_request', `there is no time ${text}`);
   return Math.max(0, time);
 }
 
