@@ -163,6 +163,7 @@ function noteDeployment(
     release,
     actor,
     cause: Math.max(cause ?? 0, ...happened),
+    within: cause,
     message: failure ?? `Release ${release} is current`,
   });
 }

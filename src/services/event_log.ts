@@ -16,6 +16,8 @@ export interface NewEvent {
   readonly actor?: string;
   /** The id of the event that led to it. */
   readonly cause?: number | null;
+  /** The event in whose trace it is, where that is not its cause. */
+  readonly within?: number | null;
 }
 
 /** Which events are wanted. */
@@ -81,7 +83,7 @@ export class EventLog {
       instance: fact.instance ?? null,
       actor: fact.actor ?? null,
       cause: fact.cause ?? null,
-      trace_id: this.#traceId() ?? this.#traceOf(fact.cause ?? null),
+      trace_id: this.#traceId() ?? this.#traceOf(fact.within ?? fact.cause ?? null),
       message: fact.message,
     };
     this.#unwritten.push(event);
