@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import { Alerts } from './alerts/alerts.ts';
-import { NotifierOutbox } from './alerts/outbox.ts';
+import { NotifierOutbox } from './alerts/delivery/outbox.ts';
 import { secretsOf } from './alerts/service_secrets.ts';
 import type { Config } from './config/schema.ts';
 import { LogForwarding } from './forwarding/forwarding.ts';

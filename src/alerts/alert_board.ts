@@ -1,6 +1,6 @@
 import { type AlertRecord, isFiring, newId, subjectKey } from './alert_record.ts';
 import type { AlertStore } from './alert_store.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from './conditions/finding.ts';
 import { type Course, dueAt, nextCourse } from './lifecycle.ts';
 import type { WatchedRule } from './watched_rule.ts';
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import { type Alert, type AlertInFull, severity } from '../contract/alerts.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from './conditions/finding.ts';
 
 /** Of any time that can be written as a date, in milliseconds since the epoch. */
 const moment = z.int().min(-8.64e15).max(8.64e15);

@@ -4,9 +4,9 @@ import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog } from '../services/event_log.ts';
 import type { Registry } from '../services/registry.ts';
 import type { AlertBoard } from './alert_board.ts';
-import type { Detectors } from './detectors.ts';
+import type { Detectors } from './conditions/detectors.ts';
+import { seriesFinding } from './conditions/series_conditions.ts';
 import type { RuleBook } from './rule_book.ts';
-import { seriesFinding } from './series_conditions.ts';
 import type { WatchedRule } from './watched_rule.ts';
 
 interface AlertWatchOptions {

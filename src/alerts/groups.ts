@@ -4,7 +4,7 @@ import { errorMessage } from '../lib/errors.ts';
 import { milliseconds } from '../lib/units.ts';
 import { type AlertRecord, alertInFull, isFiring, type Suppression } from './alert_record.ts';
 import { notificationOf } from './notification.ts';
-import type { Outbox } from './notifier.ts';
+import type { Outbox } from './notifiers/notifier.ts';
 
 interface GroupsOptions {
   readonly settings: () => Pick<AlertsConfig, 'group_by' | 'group_wait' | 'group_interval' | 'repeat'>;

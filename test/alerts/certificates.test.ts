@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Certificates } from '../../src/alerts/certificates.ts';
+import { Certificates } from '../../src/alerts/conditions/certificates.ts';
 import { certificateText, makeCertificate } from '../helpers/server_certificates.ts';
 
 const [hour, day] = [3_600_000, 86_400_000];

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { outcomesOf } from '../../src/alerts/deployment_outcomes.ts';
-import { diskSpace } from '../../src/alerts/disk_space.ts';
-import { LogShortage } from '../../src/alerts/log_shortage.ts';
-import { isBeyond, seriesFinding, valueText } from '../../src/alerts/series_conditions.ts';
-import { failedInstances, unhealthyInstances } from '../../src/alerts/service_conditions.ts';
+import { outcomesOf } from '../../src/alerts/conditions/deployment_outcomes.ts';
+import { diskSpace } from '../../src/alerts/conditions/disk_space.ts';
+import { LogShortage } from '../../src/alerts/conditions/log_shortage.ts';
+import { isBeyond, seriesFinding, valueText } from '../../src/alerts/conditions/series_conditions.ts';
+import { failedInstances, unhealthyInstances } from '../../src/alerts/conditions/service_conditions.ts';
 import type { Deployment } from '../../src/contract/deployments.ts';
 import type { Measurements, SeriesKey } from '../../src/contract/series.ts';
 import { spec } from '../../src/contract/spec.ts';

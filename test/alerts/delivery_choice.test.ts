@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { chooseDelivery, type Waiting } from '../../src/alerts/delivery_choice.ts';
+import { chooseDelivery, type Waiting } from '../../src/alerts/delivery/delivery_choice.ts';
 
 const waiting = (group: string, attempts = 0, not_before = 0): Waiting => ({ group, attempts, not_before });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { DeliveryQueue, mostWaiting } from '../../src/alerts/delivery_queue.ts';
-import { DeliveryStore } from '../../src/alerts/delivery_store.ts';
-import type { Delivered } from '../../src/alerts/notifier.ts';
+import { DeliveryQueue, mostWaiting } from '../../src/alerts/delivery/delivery_queue.ts';
+import { DeliveryStore } from '../../src/alerts/delivery/delivery_store.ts';
 import { DeliveryFailure } from '../../src/alerts/notifiers/delivery_failure.ts';
+import type { Delivered } from '../../src/alerts/notifiers/notifier.ts';
 import type { Notification } from '../../src/contract/alerts.ts';
 import { migrations } from '../../src/services/schema.ts';
 import { sampleNotification } from '../helpers/notification.ts';

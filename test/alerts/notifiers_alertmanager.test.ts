@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeNotifier } from '../../src/alerts/notifiers/make_notifier.ts';
-import { testNotification } from '../../src/alerts/test_notification.ts';
+import { testNotification } from '../../src/alerts/notifiers/test_notification.ts';
 import { newNotifier } from '../../src/contract/notifiers.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { sampleAlert, sampleNotification } from '../helpers/notification.ts';

@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import type { SMTPServerOptions } from 'smtp-server';
 import { DeliveryFailure } from '../../src/alerts/notifiers/delivery_failure.ts';
 import { makeNotifier, type NotifierDefinition } from '../../src/alerts/notifiers/make_notifier.ts';
-import { TargetGuard } from '../../src/alerts/target_guard.ts';
+import { TargetGuard } from '../../src/alerts/notifiers/target_guard.ts';
 import { alertsField } from '../../src/config/alerts.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { startMailServer } from '../helpers/mail_server.ts';

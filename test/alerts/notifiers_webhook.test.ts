@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DeliveryFailure } from '../../src/alerts/notifiers/delivery_failure.ts';
 import { makeNotifier, type NotifierDefinition } from '../../src/alerts/notifiers/make_notifier.ts';
-import { TargetGuard } from '../../src/alerts/target_guard.ts';
+import { TargetGuard } from '../../src/alerts/notifiers/target_guard.ts';
 import { alertsField } from '../../src/config/alerts.ts';
 import { newNotifier } from '../../src/contract/notifiers.ts';
 import { freePort } from '../helpers/free_port.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { NotifierOutbox } from '../../src/alerts/outbox.ts';
+import { NotifierOutbox } from '../../src/alerts/delivery/outbox.ts';
 import { alertsField } from '../../src/config/alerts.ts';
 import { type NewNotifier, newNotifier } from '../../src/contract/notifiers.ts';
 import { DavitError } from '../../src/lib/errors.ts';

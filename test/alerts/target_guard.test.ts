@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { lookup } from 'node:dns';
 import { test } from 'node:test';
-import { isPublicAddress, TargetGuard } from '../../src/alerts/target_guard.ts';
+import { isPublicAddress, TargetGuard } from '../../src/alerts/notifiers/target_guard.ts';
 import { DavitError } from '../../src/lib/errors.ts';
 
 type Addresses = readonly { readonly address: string; readonly family: number }[];

@@ -4,11 +4,11 @@ import { createTransport } from 'nodemailer';
 import type { Notification } from '../../contract/alerts.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../../lib/errors.ts';
 import { redactText } from '../../lib/redaction.ts';
-import type { Delivered, Notifier } from '../notifier.ts';
-import type { TargetGuard } from '../target_guard.ts';
 import { clip, oneLine } from './alert_text.ts';
 import { DeliveryFailure } from './delivery_failure.ts';
 import { emailText } from './email_text.ts';
+import type { Delivered, Notifier } from './notifier.ts';
+import type { TargetGuard } from './target_guard.ts';
 
 export interface EmailOptions {
   readonly name: string;

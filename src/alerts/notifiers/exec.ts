@@ -1,7 +1,7 @@
 import type { Notification } from '../../contract/alerts.ts';
-import type { Delivered, Notifier } from '../notifier.ts';
 import { clip, greatestSeverity, oneLine } from './alert_text.ts';
 import { DeliveryFailure } from './delivery_failure.ts';
+import type { Delivered, Notifier } from './notifier.ts';
 
 /** A command that is run with something to read. */
 export interface ExecRequest {

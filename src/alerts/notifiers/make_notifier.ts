@@ -3,11 +3,11 @@ import type { NewNotifier } from '../../contract/notifiers.ts';
 import { readAuthorities } from '../../lib/authorities.ts';
 import { readSecret } from '../../lib/secret_file.ts';
 import { milliseconds } from '../../lib/units.ts';
-import type { Notifier } from '../notifier.ts';
-import type { TargetGuard } from '../target_guard.ts';
 import { Email } from './email.ts';
 import { Exec, type RunExec } from './exec.ts';
 import { formatOf } from './formats.ts';
+import type { Notifier } from './notifier.ts';
+import type { TargetGuard } from './target_guard.ts';
 import { Webhook } from './webhook.ts';
 
 /** A notifier as it is written down, in the configuration or by the API. */

@@ -5,10 +5,10 @@ import { DavitError, errorMessage, systemErrorCode } from '../../lib/errors.ts';
 import { redactText, secretsOfAddress } from '../../lib/redaction.ts';
 import { readRetryAfter } from '../../lib/retry_after.ts';
 import { version } from '../../lib/version.ts';
-import type { Delivered, Notifier } from '../notifier.ts';
-import type { TargetGuard } from '../target_guard.ts';
 import { oneLine } from './alert_text.ts';
 import { DeliveryFailure } from './delivery_failure.ts';
+import type { Delivered, Notifier } from './notifier.ts';
+import type { TargetGuard } from './target_guard.ts';
 import type { WebhookFormat } from './webhook_format.ts';
 
 export interface WebhookOptions {

@@ -1,4 +1,4 @@
-import type { EventLog } from '../services/event_log.ts';
+import type { EventLog } from '../../services/event_log.ts';
 import { finding, type Look, nothing } from './finding.ts';
 
 /** How long it is told that an agent died, in milliseconds. */

@@ -1,5 +1,5 @@
-import type { Event } from '../contract/answers.ts';
-import type { EventLog } from '../services/event_log.ts';
+import type { Event } from '../../contract/answers.ts';
+import type { EventLog } from '../../services/event_log.ts';
 import { finding, type Look, nothing } from './finding.ts';
 
 /** How many restarts of a service are remembered: as many as a rule may ask for. */

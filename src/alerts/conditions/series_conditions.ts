@@ -1,6 +1,6 @@
-import { type Measurements, type SeriesName, seriesKey, seriesKinds } from '../contract/series.ts';
+import { type Measurements, type SeriesName, seriesKey, seriesKinds } from '../../contract/series.ts';
+import type { Watched } from '../watched_rule.ts';
 import { type Finding, finding } from './finding.ts';
-import type { Watched } from './watched_rule.ts';
 
 type WatchedSeries = Extract<Watched, { kind: 'series' }>;
 

@@ -1,9 +1,9 @@
-import type { Notification } from '../contract/alerts.ts';
-import { waitBeforeRetry } from '../lib/backoff.ts';
+import type { Notification } from '../../contract/alerts.ts';
+import { waitBeforeRetry } from '../../lib/backoff.ts';
+import { type DeliveryFailure, toFailure } from '../notifiers/delivery_failure.ts';
+import type { Delivered, Notifier } from '../notifiers/notifier.ts';
 import { chooseDelivery } from './delivery_choice.ts';
 import type { DeliveryStore } from './delivery_store.ts';
-import type { Delivered, Notifier } from './notifier.ts';
-import { type DeliveryFailure, toFailure } from './notifiers/delivery_failure.ts';
 
 interface DeliveryQueueOptions {
   readonly notifier: Notifier;

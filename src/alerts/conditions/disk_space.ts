@@ -1,4 +1,4 @@
-import type { Measurements } from '../contract/series.ts';
+import type { Measurements } from '../../contract/series.ts';
 import { finding, type Look, nothing } from './finding.ts';
 
 /** Less than this part, or this many bytes where that is less, is little. */

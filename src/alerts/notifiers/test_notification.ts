@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Notification } from '../contract/alerts.ts';
+import type { Notification } from '../../contract/alerts.ts';
 
 /** What is sent to try a notifier: one alert that says what it is, with all the parts that others have. */
 export function testNotification(agent: Notification['agent'], now: number): Notification {

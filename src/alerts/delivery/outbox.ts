@@ -1,21 +1,21 @@
 import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
-import type { AlertsConfig } from '../config/alerts.ts';
-import type { Notification } from '../contract/alerts.ts';
-import type { NewNotifier, ShownNotifier } from '../contract/notifiers.ts';
-import { DavitError } from '../lib/errors.ts';
-import { matchesGlob } from '../lib/glob.ts';
-import { milliseconds } from '../lib/units.ts';
-import { closestName } from '../lib/validation.ts';
-import { version } from '../lib/version.ts';
+import type { AlertsConfig } from '../../config/alerts.ts';
+import type { Notification } from '../../contract/alerts.ts';
+import type { NewNotifier, ShownNotifier } from '../../contract/notifiers.ts';
+import { DavitError } from '../../lib/errors.ts';
+import { matchesGlob } from '../../lib/glob.ts';
+import { milliseconds } from '../../lib/units.ts';
+import { closestName } from '../../lib/validation.ts';
+import { version } from '../../lib/version.ts';
+import type { RunExec } from '../notifiers/exec.ts';
+import { makeNotifier, type NotifierDefinition } from '../notifiers/make_notifier.ts';
+import type { Delivered, Outbox } from '../notifiers/notifier.ts';
+import { NotifierStore } from '../notifiers/notifier_store.ts';
+import { TargetGuard } from '../notifiers/target_guard.ts';
+import { testNotification } from '../notifiers/test_notification.ts';
 import { type DeliveryCounts, DeliveryQueue } from './delivery_queue.ts';
 import { DeliveryStore } from './delivery_store.ts';
-import type { Delivered, Outbox } from './notifier.ts';
-import { NotifierStore } from './notifier_store.ts';
-import type { RunExec } from './notifiers/exec.ts';
-import { makeNotifier, type NotifierDefinition } from './notifiers/make_notifier.ts';
-import { TargetGuard } from './target_guard.ts';
-import { testNotification } from './test_notification.ts';
 
 interface OutboxOptions {
   readonly database: DatabaseSync;

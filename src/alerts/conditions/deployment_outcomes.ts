@@ -1,4 +1,4 @@
-import type { Deployment } from '../contract/deployments.ts';
+import type { Deployment } from '../../contract/deployments.ts';
 
 /** What the last deployments of a service came to, as far as none has succeeded since; the newest first. */
 export interface Outcomes {

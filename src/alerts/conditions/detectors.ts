@@ -1,10 +1,11 @@
-import type { AlertEvent } from '../contract/alerts.ts';
-import type { Event } from '../contract/answers.ts';
-import type { Deployment } from '../contract/deployments.ts';
-import type { Measurements } from '../contract/series.ts';
-import type { DeploymentHistory } from '../services/deployment_history.ts';
-import type { EventLog } from '../services/event_log.ts';
-import type { Registry } from '../services/registry.ts';
+import type { AlertEvent } from '../../contract/alerts.ts';
+import type { Event } from '../../contract/answers.ts';
+import type { Deployment } from '../../contract/deployments.ts';
+import type { Measurements } from '../../contract/series.ts';
+import type { DeploymentHistory } from '../../services/deployment_history.ts';
+import type { EventLog } from '../../services/event_log.ts';
+import type { Registry } from '../../services/registry.ts';
+import type { WatchedRule } from '../watched_rule.ts';
 import { AgentEnd } from './agent_end.ts';
 import { Certificates } from './certificates.ts';
 import { DeliveryFailures } from './delivery_failures.ts';
@@ -14,7 +15,6 @@ import { type Finding, finding, type IsKnown, type Look, nothing } from './findi
 import { LogShortage } from './log_shortage.ts';
 import { RestartTimes } from './restart_times.ts';
 import { failedInstances, unhealthyInstances } from './service_conditions.ts';
-import type { WatchedRule } from './watched_rule.ts';
 
 export interface DetectorsOptions {
   readonly registry: Registry;

@@ -1,7 +1,7 @@
-import type { Spec } from '../contract/spec.ts';
-import { type Instance, isReady } from '../services/instance.ts';
-import { type Service, stayingInstances } from '../services/service.ts';
-import { endedWell } from '../supervision/restart.ts';
+import type { Spec } from '../../contract/spec.ts';
+import { type Instance, isReady } from '../../services/instance.ts';
+import { type Service, stayingInstances } from '../../services/service.ts';
+import { endedWell } from '../../supervision/restart.ts';
 import { type Finding, finding, type IsKnown } from './finding.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type NewNotifier, newNotifier } from '../contract/notifiers.ts';
-import { durableTransaction } from '../lib/database.ts';
-import { DavitError, errorMessage } from '../lib/errors.ts';
+import { type NewNotifier, newNotifier } from '../../contract/notifiers.ts';
+import { durableTransaction } from '../../lib/database.ts';
+import { DavitError, errorMessage } from '../../lib/errors.ts';
 
 interface NotifierStoreOptions {
   readonly database: DatabaseSync;

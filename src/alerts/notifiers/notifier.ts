@@ -1,4 +1,4 @@
-import type { Notification } from '../contract/alerts.ts';
+import type { Notification } from '../../contract/alerts.ts';
 
 /** Where notifications are handed over. What is taken is kept until it is delivered or too old, also over an end of the agent. */
 export interface Outbox {

@@ -1,8 +1,8 @@
 import { lookup as resolveName } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { canonicalAddress, isNetwork, networkMatcher } from '../lib/addresses.ts';
-import { DavitError } from '../lib/errors.ts';
+import { canonicalAddress, isNetwork, networkMatcher } from '../../lib/addresses.ts';
+import { DavitError } from '../../lib/errors.ts';
 
 interface TargetGuardOptions {
   /** Hosts, such as `hooks.example.org` or `*.example.org`, and networks, beside public addresses. */

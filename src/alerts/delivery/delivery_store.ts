@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Notification } from '../contract/alerts.ts';
-import { notification as schema } from '../contract/alerts.ts';
-import { errorMessage } from '../lib/errors.ts';
-import { validate } from '../lib/validation.ts';
+import type { Notification } from '../../contract/alerts.ts';
+import { notification as schema } from '../../contract/alerts.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import { validate } from '../../lib/validation.ts';
 
 /** A notification that waits to be delivered, as it was written down. */
 export interface StoredDelivery {
