@@ -115,7 +115,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     settings: () => current,
     probes,
     url: () => url,
-    warnings: () => facts.warnings().length,
+    warnings: () => facts.warnings(true).length,
     onProblem,
   });
   const metricsListener = new MetricsListener({
@@ -140,11 +140,11 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     started_at: new Date(),
     data: config.data,
     url: () => url,
-    warnings: () => [
+    warnings: (readsAll: boolean) => [
       ...warnings,
       ...orphans.warnings,
       ...services.traffic.warnings,
-      ...observation.warnings,
+      ...(readsAll ? observation.warnings : []),
       ...metricsListener.warnings,
       ...reload.warnings,
     ],

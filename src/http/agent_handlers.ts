@@ -5,6 +5,7 @@ import type { LogLevel } from '../contract/scalars.ts';
 import { commit, version } from '../lib/version.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances } from '../services/service.ts';
+import { allows } from './permission.ts';
 import type { Handler } from './route.ts';
 
 /** What the agent knows of itself. */
@@ -13,8 +14,8 @@ export interface AgentFacts {
   readonly data: string;
   /** The address under which it answers; '' before it listens. */
   readonly url: () => string;
-  /** What is missing or was mended. */
-  readonly warnings: () => readonly string[];
+  /** What is missing or was mended. What receivers of samples, lines and alerts say is for those who may read everything. */
+  readonly warnings: (readsAll: boolean) => readonly string[];
   readonly controlGroups: AgentInformation['control_groups'];
   /** Its log, as far as its level goes. */
   readonly log: { level: string };
@@ -25,7 +26,7 @@ export interface AgentFacts {
 export function agentHandlers(facts: AgentFacts) {
   return {
     health: () => ({ status: 'ok', message: 'Service agent is running' }),
-    information: () => describeAgent(facts),
+    information: ({ principal }) => describeAgent(facts, allows(principal, 'read', null)),
     setLogLevel: ({ body }) => {
       facts.log.level = body.log_level;
       return body;
@@ -37,7 +38,7 @@ export function agentHandlers(facts: AgentFacts) {
   };
 }
 
-function describeAgent(facts: AgentFacts): AgentInformation {
+function describeAgent(facts: AgentFacts, readsAll: boolean): AgentInformation {
   const { started_at, data, url, warnings, controlGroups, log, registry } = facts;
   const services = registry.services();
   return {
@@ -57,6 +58,6 @@ function describeAgent(facts: AgentFacts): AgentInformation {
       running: services.filter((service) => runningInstances(service).length > 0).length,
     },
     control_groups: controlGroups,
-    warnings: [...warnings()],
+    warnings: [...warnings(readsAll)],
   };
 }

@@ -110,6 +110,18 @@ describe('the files for Prometheus and Grafana', () => {
     );
   });
 
+  test('what a receiver says is told to those who may read everything, and to nobody else', async () => {
+    const isOfReceiver = (text: string) => /central|ECONNREFUSED/.test(text);
+    await agent.until('GET', '/api/v1/agent', ({ warnings }) => warnings.some(isOfReceiver));
+    const wanted = { name: 'web', scopes: ['deploy'], services: ['web'] };
+    const { key } = (await agent.call('POST', '/api/v1/keys', wanted)).body;
+    const { status, body } = await agent.call('GET', '/api/v1/agent', undefined, {
+      authorization: `Bearer ${key}`,
+    });
+    assert.equal(status, 200);
+    assert.deepEqual(body.warnings.filter(isOfReceiver), []);
+  });
+
   test('Prometheus takes every expression', { skip: promtool }, () => {
     const record = targets.map(({ expr }, index) => ({
       record: `panel_${index}`,
