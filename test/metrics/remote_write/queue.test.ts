@@ -18,28 +18,33 @@ import { fileName, readFileName } from '../../../src/metrics/remote_write/queued
 const roomy: QueueLimits = { size: 1e9, age: 1e9 };
 
 /** A queue in a folder that goes with the test, and what it tells. */
-class Bench implements Disposable {
+class Bench implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'davit-queue-'));
   readonly folder = join(this.root, 'queue');
   readonly problems: string[] = [];
   readonly dropped: string[] = [];
   now = 1_000_000;
+  readonly #queues: RequestQueue[] = [];
 
   open(limits: QueueLimits = roomy): RequestQueue {
-    return new RequestQueue({
+    const queue = new RequestQueue({
       folder: this.folder,
       limits,
       now: () => this.now,
       onDrop: (reason, samples) => this.dropped.push(`${reason} ${samples}`),
       complaints: new Complaints((message) => this.problems.push(message)),
     });
+    this.#queues.push(queue);
+    return queue;
   }
 
   files(): string[] {
     return readdirSync(this.folder).sort();
   }
 
-  [Symbol.dispose](): void {
+  /** What is on its way to the disk is awaited, as it would come into the folder while that is removed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const queue of this.#queues) await queue.settle();
     rmSync(this.root, { recursive: true, force: true });
   }
 }
@@ -59,7 +64,7 @@ async function drained(queue: RequestQueue): Promise<string[]> {
 }
 
 test('what is pushed comes out in its order, and leaves no file', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open();
   for (const text of ['one', 'two', 'three']) queue.push(body(text), bench.now);
   assert.deepEqual(queue.waiting, { requests: 3, samples: 11, bytes: 3 * 4_096 });
@@ -73,7 +78,7 @@ test('what is pushed comes out in its order, and leaves no file', async () => {
 });
 
 test('the next agent goes on with what is on the disk, and with numbers that rise', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const first = bench.open();
   first.push(body('one'), 5);
   first.push(body('two'), 6);
@@ -90,7 +95,7 @@ test('the next agent goes on with what is on the disk, and with numbers that ris
 });
 
 test('what was sent while it was written does not come back', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open();
   queue.push(body('one'), bench.now);
   const next = await queue.next();
@@ -102,7 +107,7 @@ test('what was sent while it was written does not come back', async () => {
 });
 
 test('damaged, cut, missing and strange files are not sent, and hold nothing up', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const first = bench.open();
   for (const text of ['one', 'two', 'three', 'four', 'five']) first.push(body(text), bench.now);
   await first.settle();
@@ -122,7 +127,7 @@ test('damaged, cut, missing and strange files are not sent, and hold nothing up'
 });
 
 test('when more waits than is allowed, the oldest goes', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open({ size: 3 * 4_096, age: 1e9 });
   for (const text of ['1', '22', '333', '4444', '55555']) queue.push(body(text), bench.now);
   await queue.settle();
@@ -135,7 +140,7 @@ test('when more waits than is allowed, the oldest goes', async () => {
 });
 
 test('the newest is kept even where it alone is more than is allowed', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open({ size: 1, age: 1e9 });
   queue.push(body('one'), bench.now);
   queue.push(body('two'), bench.now);
@@ -143,7 +148,7 @@ test('the newest is kept even where it alone is more than is allowed', async () 
 });
 
 test('what is too old is not sent, also where it became so while no agent ran', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open({ size: 1e9, age: 100 });
   queue.push(body('one'), bench.now);
   bench.now += 60;
@@ -157,7 +162,7 @@ test('what is too old is not sent, also where it became so while no agent ran', 
 });
 
 test('while the disk takes nothing the newest 64 are kept in memory, and written when it does', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   // A file in place of the folder takes nothing, also from root.
   writeFileSync(bench.folder, '');
   const queue = bench.open();
@@ -179,7 +184,7 @@ test('while the disk takes nothing the newest 64 are kept in memory, and written
 });
 
 test('while the disk takes nothing requests are sent from memory', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   writeFileSync(bench.folder, '');
   const queue = bench.open();
   queue.push(body('one'), bench.now);
@@ -189,7 +194,7 @@ test('while the disk takes nothing requests are sent from memory', async () => {
 });
 
 test('a folder that somebody removed is made anew', async () => {
-  using bench = new Bench();
+  await using bench = new Bench();
   const queue = bench.open();
   rmSync(bench.folder, { recursive: true });
   queue.push(body('one'), bench.now);
