@@ -69,9 +69,9 @@ async function gather(run: Run, actions: AgentActions, config: string | undefine
   );
   const agent = ofAgent.find(({ title }) => title === 'Agent')?.content;
   const information = typeof agent === 'object' ? (agent as AgentInformation) : null;
-  const isHere = information === null || run.agent().target.isLocal !== false;
   const doctor = await section('Doctor', () => examine(run, actions, config));
-  if (!isHere) return [doctor, ...ofAgent];
+  // What is on this host says nothing of an agent elsewhere.
+  if (targetOf(run)?.isLocal === false) return [doctor, ...ofAgent];
   return [
     await section('Host', hostFacts),
     doctor,
@@ -89,10 +89,15 @@ async function gather(run: Run, actions: AgentActions, config: string | undefine
 
 /** The key by which this command asks, should anything repeat it. */
 function ownKeys(run: Run): string[] {
+  return [targetOf(run)?.key?.value ?? []].flat();
+}
+
+/** Which agent is meant; null: none could be found. */
+function targetOf(run: Run): AgentClient['target'] | null {
   try {
-    return [run.agent().target.key?.value ?? []].flat();
+    return run.agent().target;
   } catch {
-    return [];
+    return null;
   }
 }
 

@@ -70,6 +70,14 @@ test('without an agent the report tells of the host, and that there is no agent'
   assert.match(out, /## Agent\n\n```\ncould not be read: /);
 });
 
+test('of an agent elsewhere that does not answer nothing of this host is told', async () => {
+  const elsewhere = { DAVIT_URL: 'http://127.0.0.1:9', DAVIT_KEY: 'x' };
+  const { code, out } = await person.davit(['report', '--output', '-'], '', elsewhere);
+  assert.equal(code, 0);
+  assert.match(out, /## Agent\n\n```\ncould not be read: /);
+  assert.doesNotMatch(out, /## (Host|Configuration|Log of the agent)\n/);
+});
+
 test('by default it has the name of the host and the time', async () => {
   await person.davit(['report']);
   assert.match(readdirSync(person.home).join(), /davit-report-.+-\d{4}-\d{2}-\d{2}T[\d-]+Z\.md/);
