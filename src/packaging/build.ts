@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { errorMessage } from '../lib/errors.ts';
 import { prepareBase } from './base.ts';
 import { type BuildIdentity, bundleSource } from './bundle.ts';
+import { buildConsole } from './console_build.ts';
 import { packExecutable } from './executable.ts';
 import { isNative, readRootJson, root, type Target, targetNamed } from './target.ts';
 
@@ -39,7 +40,7 @@ async function buildBinary(target: Target, name: string): Promise<void> {
   const workFolder = mkdtempSync(join(dist, '.build-'));
   try {
     const parts = { workFolder, bundle: join(workFolder, 'davit.cjs'), base: join(workFolder, 'node') };
-    await bundleSource(parts.bundle, identity);
+    await Promise.all([bundleSource(parts.bundle, identity), buildConsole()]);
     const remark = prepareBase(target, parts.base);
     if (remark) say(`Note: ${remark}.`);
     const made = join(workFolder, 'davit');

@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import packager from '@yao-pkg/pkg/lib-es5/sea.js';
-import { assetFiles } from '../lib/assets.ts';
+import { assetFiles, consoleAssets } from '../lib/assets.ts';
 import { isNative, root, type Target } from './target.ts';
 
 interface Parts {
@@ -15,7 +15,8 @@ interface Parts {
 
 /** Joins bundle, assets and Node into the executable `output`. Why each setting stands here: docs/packaging.md. */
 export async function packExecutable(target: Target, parts: Parts, output: string): Promise<void> {
-  const assets = Object.entries(assetFiles).map(([name, path]) => [name, join(root, path)]);
+  const files = Object.entries({ ...assetFiles, ...consoleAssets() });
+  const assets = files.map(([name, path]) => [name, join(root, path)]);
   // The packager runs `node` and `npx postject`: this Node, and the postject of our lockfile, which npx finds
   // from a working folder inside the checkout only. It must not fetch another one.
   Object.assign(process.env, {

@@ -14,6 +14,8 @@ export const systemTools = {
   tests: {
     '/usr/aarch64-linux-gnu/lib/libstdc++.so.6': 'libstdc++6-arm64-cross',
     'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+    // Chinese letters, for the pages of the console.
+    '/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf': 'fonts-droid-fallback',
     chromium: 'chromium',
     curl: 'curl',
     debootstrap: 'debootstrap',
