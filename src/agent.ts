@@ -5,20 +5,23 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp, routes } from './app.ts';
+import type { LoadedConfig } from './config/load.ts';
 import { ConfigReload, waitingText } from './config/reload.ts';
-import type { Config } from './config/schema.ts';
+import { describeConfiguration } from './config/settings.ts';
 import { ensureAdminKey } from './http/admin_key.ts';
 import { agentHandlers } from './http/agent_handlers.ts';
-import { alertHandlers } from './http/alert_handlers.ts';
+import { alertHandlers, visibleAlerts } from './http/alert_handlers.ts';
 import { ApiKeys } from './http/api_keys.ts';
 import { artifactHandlers } from './http/artifact_handlers.ts';
 import { createRequestAudit } from './http/audit.ts';
+import { auditHandler } from './http/audit_handler.ts';
 import { AuditLog } from './http/audit_log.ts';
 import { batchHandler } from './http/batch_handler.ts';
 import { configHandlers } from './http/config_handlers.ts';
 import { connectionHandlers } from './http/connection_handlers.ts';
 import { declarationHandlers } from './http/declaration_handlers.ts';
 import { deploymentHandlers } from './http/deployment_handlers.ts';
+import { Doctor } from './http/doctor.ts';
 import { eventHandler } from './http/event_handlers.ts';
 import { Gate } from './http/gate.ts';
 import { healthHandler } from './http/health_handlers.ts';
@@ -28,8 +31,11 @@ import { instanceHandlers } from './http/instance_handlers.ts';
 import { JwtVerifier } from './http/jwt.ts';
 import { keyHandlers } from './http/key_handlers.ts';
 import { createListener, isLoopback } from './http/listener.ts';
+import { LiveChanges } from './http/live_changes.ts';
+import { liveHandler } from './http/live_handler.ts';
 import { LiveStreams } from './http/live_streams.ts';
 import { logHandler } from './http/log_handlers.ts';
+import { mergedLogHandler } from './http/merged_log_handler.ts';
 import { metricsHandler } from './http/metrics_handler.ts';
 import { MetricsListener } from './http/metrics_listener.ts';
 import { notifierHandlers } from './http/notifier_handlers.ts';
@@ -39,13 +45,17 @@ import { createRequestMeter } from './http/request_meter.ts';
 import { ruleHandlers } from './http/rule_handlers.ts';
 import { runHandlers } from './http/run_handlers.ts';
 import { serviceHandlers } from './http/service_handlers.ts';
+import { SessionCookie } from './http/session_cookie.ts';
+import { sessionHandlers } from './http/session_handlers.ts';
+import { Sessions } from './http/sessions.ts';
 import { silenceHandlers } from './http/silence_handlers.ts';
-import { statsHandler } from './http/stats_handlers.ts';
+import { statsHandler, visibleStats } from './http/stats_handlers.ts';
 import { Traces } from './http/traces.ts';
 import { whyHandler } from './http/why_handler.ts';
 import { openDatabase } from './lib/database.ts';
 import { lockDirectory } from './lib/directory_lock.ts';
 import { DavitError, errorMessage } from './lib/errors.ts';
+import { ownCommand } from './lib/own_command.ts';
 import { writePrivateFile } from './lib/private_file.ts';
 import { createServiceManager } from './lib/service_manager.ts';
 import { SoonOnDisk } from './lib/soon_on_disk.ts';
@@ -59,7 +69,7 @@ import { EventLog } from './services/event_log.ts';
 import { migrations } from './services/schema.ts';
 
 export interface AgentOptions {
-  readonly config: Config;
+  readonly loaded: LoadedConfig;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Logger;
 }
@@ -69,7 +79,7 @@ export interface Agent {
   /** Takes up what runs and listens. Throws when the address is taken. */
   start(): Promise<void>;
   /** Takes over the configuration that `load` gives; when it throws, what there was stays. */
-  reload(load: () => Config): Promise<void>;
+  reload(load: () => LoadedConfig): Promise<void>;
   /** Takes no new work, finishes what runs, and leaves services running unless the configuration says otherwise. */
   stop(): Promise<void>;
 }
@@ -78,7 +88,8 @@ export interface Agent {
  * The composition root: only here and in the plane of services do the parts of the agent meet.
  * Throws when another agent uses the data directory, or it cannot be written to.
  */
-export function createAgent({ config, environment, log }: AgentOptions): Agent {
+export function createAgent({ loaded, environment, log }: AgentOptions): Agent {
+  const { config } = loaded;
   let current = config;
   let url = '';
   const inData = (...names: string[]) => join(config.data, ...names);
@@ -129,16 +140,27 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   const onRevoked = ({ actor }: Principal) => streams.endWhere((principal) => principal.actor === actor);
   const keys = new ApiKeys({ database, onProblem, onRevoked });
   const tokens = new JwtVerifier({ issuers: config.jwt_issuers, onProblem });
-  const gate = new Gate({ settings: config, ownNames: [hostname()], keys, tokens });
+  const sessions = new Sessions({
+    database,
+    keys,
+    tokens,
+    settings: () => current.console,
+    onEnded: (fits) => streams.endWhere(fits),
+    onProblem,
+  });
+  const cookie = new SessionCookie(sessions.cookieSuffix);
+  const gate = new Gate({ settings: config, ownNames: [hostname()], keys, tokens, sessions, cookie });
   const auditLog = new AuditLog({ file: inData('audit.jsonl'), onProblem });
   const audit = createRequestAudit((record) => auditLog.append(record));
   const manager = createServiceManager({ environment, onWarning: onProblem });
 
+  const doctor = new Doctor({ command: ownCommand(), loaded, environment });
   const warnings = [...problems, ...services.limitations];
   let isEnding = false;
   const facts = {
     started_at: new Date(),
     data: config.data,
+    config_file: loaded.origins.file,
     url: () => url,
     warnings: (readsAll: boolean) => [
       ...warnings,
@@ -151,7 +173,23 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     controlGroups: services.controlGroups,
     log,
     registry,
+    configuration: () =>
+      describeConfiguration({ started: loaded, current: reload.current, refused: reload.refusal }),
+    diagnose: () => doctor.diagnose(),
   };
+  const identity = { version, hostname: hostname(), started_at: facts.started_at.toISOString() };
+  const live = new LiveChanges({
+    registry,
+    events,
+    deployments: services.deployments,
+    overview: {
+      stats: (principal) => visibleStats(observation.stats, identity, principal, true),
+      alerts: (principal) => visibleAlerts(observation.alerts, principal),
+      onProblem,
+    },
+    onMeasured: (listener) => observation.measure.onMeasured(listener),
+    onAlerts: (listener) => observation.alerts.subscribe(listener),
+  });
   const app = createApp({
     routes: routes({
       services: serviceHandlers(registry, operations),
@@ -167,26 +205,26 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       rules: ruleHandlers(services.traffic, events),
       connections: connectionHandlers({ traffic: services.traffic, registry, events, streams }),
       keys: keyHandlers(keys, events),
+      sessions: sessionHandlers({ sessions, cookie, gate }),
       batch: batchHandler(operations),
       declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
+      mergedLogs: mergedLogHandler(logs, registry, streams),
       alerts: alertHandlers(observation.alerts, events),
       silences: silenceHandlers(observation.alerts.silences),
       notifiers: notifierHandlers(observation.outbox, events),
       events: eventHandler(events, streams),
-      stats: statsHandler(observation.stats, {
-        version,
-        hostname: hostname(),
-        started_at: facts.started_at.toISOString(),
-      }),
+      live: liveHandler(live, streams),
+      stats: statsHandler(observation.stats, identity),
       history: historyHandlers(observation.history, registry),
       metrics: metricsHandler(observation.exposition),
-      audit: async ({ query }) => ({ records: await auditLog.list({ limit: Number(query.limit ?? 100) }) }),
+      audit: auditHandler(auditLog),
     }),
     gate,
     meter: createRequestMeter((call) => observation.exposition.operations.take(call)),
     audit: audit.watch,
     idempotentAnswers: new IdempotentAnswers(database, onProblem),
+    hasConsole: () => current.console !== false,
     isEnding: () => isEnding,
     bodyLimit: bytes(config.body_limit),
     artifacts: services.artifacts,
@@ -206,7 +244,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
   let endWatchdog = () => {};
   let reloads: Promise<void> = isReady.promise;
   const reload = new ConfigReload({
-    config,
+    loaded,
     parts: [
       ({ jwt_issuers }) => tokens.prepare(jwt_issuers),
       (next) => gate.prepare(next),
@@ -220,7 +258,13 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
           // What was set by hand stays until the file says something else than before.
           if (changed.includes('log_level')) log.level = next.log_level;
           // Whoever came by a token or from a network may not be allowed any more; they ask again.
-          streams.endWhere(({ actor }) => !actor.startsWith('key:') || changed.includes('allowed_networks'));
+          streams.endWhere(
+            ({ actor, session }) =>
+              !actor.startsWith('key:') ||
+              changed.includes('allowed_networks') ||
+              (session !== undefined && changed.includes('console')),
+          );
+          sessions.look();
         },
     ],
     onTaken: ({ changed }, waiting) => {
@@ -248,7 +292,8 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
     await services.takeUp();
     if (config.tls === null && !isLoopback(config.listen)) warnings.push(openToTheNetwork(config.listen));
     for (const warning of warnings.slice(problems.length)) log.warn(warning);
-    showAddress(inData('agent.json'), url, onProblem);
+    const address = { url, pid: process.pid, ...(config.tls && { cert_file: config.tls.cert_file }) };
+    showAddress(inData('agent.json'), address, onProblem);
     isReady.resolve();
     events.record({ type: 'agent.started', message: `Agent ${version} (${commit}) started` });
     log.info({ url, version, commit, pid: process.pid }, 'listening');
@@ -292,6 +337,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       const closed = listener.close();
       metricsListener.close();
       streams.close();
+      doctor.close();
       const timeout = milliseconds(current.shutdown_timeout);
       await Promise.race([Promise.all([closed, services.idle()]), sleep(timeout, undefined, { ref: false })]);
       listener.cut();
@@ -301,6 +347,7 @@ export function createAgent({ config, environment, log }: AgentOptions): Agent {
       await observation.close();
       audit.close();
       await auditLog.close();
+      sessions.close();
       keys.close();
       registry.close();
       events.flush();
@@ -319,9 +366,9 @@ function openToTheNetwork(listen: string): string {
 }
 
 /** Lets the command line on this host find the agent. On a full disk it does not, which must keep no agent from its services. */
-function showAddress(file: string, url: string, onProblem: (message: string) => void): void {
+function showAddress(file: string, address: object, onProblem: (message: string) => void): void {
   try {
-    writePrivateFile(file, `${JSON.stringify({ url, pid: process.pid })}\n`);
+    writePrivateFile(file, `${JSON.stringify(address)}\n`);
   } catch (error) {
     onProblem(
       `davit on this host has to be told the address: ${file} cannot be written: ${errorMessage(error)}`,

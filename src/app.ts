@@ -12,6 +12,7 @@ import type { Artifacts } from './artifacts/artifacts.ts';
 import { declarationJsonSchema } from './contract/declaration.ts';
 import { type OperationId, operations } from './contract/operations.ts';
 import { archiveBody } from './http/archive_body.ts';
+import { consolePages } from './http/console_pages.ts';
 import { yamlBody } from './http/declaration_handlers.ts';
 import { authorize, dispatch } from './http/dispatch.ts';
 import { docsPage } from './http/docs_page.ts';
@@ -152,13 +153,27 @@ export function routes(handle: Handlers): Route[] {
     route('post', `${api}/notifiers/{notifier_name}/test`, 'operate', 'testNotifier', handle.notifiers.test),
 
     route('get', `${api}/events`, some('read'), 'listEvents', handle.events),
+    route('get', `${api}/live`, some('read'), 'live', handle.live),
+    route('get', `${api}/logs`, some('read'), 'mergedLogs', handle.mergedLogs),
     route('get', `${api}/stats`, some('read'), 'showStats', handle.stats),
     route('get', `${api}/metrics/query`, some('read'), 'queryMetrics', handle.history.query),
     route('get', `${api}/metrics/series`, some('read'), 'listSeries', handle.history.catalogue),
     route('get', `${api}/agent`, some('read'), 'agentInformation', agent.information),
+    route('get', `${api}/agent/configuration`, 'admin', 'showConfiguration', agent.configuration),
+    route('get', `${api}/agent/doctor`, 'admin', 'doctor', agent.doctor),
     route('put', `${api}/agent/log_level`, 'admin', 'setLogLevel', agent.setLogLevel),
     route('get', `${api}/orphans`, 'admin', 'listOrphans', handle.processes.orphans),
     route('post', `${api}/orphans/{instance_id}/stop`, 'admin', 'stopOrphan', handle.processes.stopOrphan),
+    route('post', `${api}/session`, 'public', 'signIn', handle.sessions.signIn),
+    route('get', `${api}/session`, some('metrics'), 'showSession', handle.sessions.show),
+    route('delete', `${api}/session`, some('metrics'), 'signOut', handle.sessions.signOut),
+    route(
+      'delete',
+      `${api}/sessions`,
+      some('metrics'),
+      'signOutEverywhere',
+      handle.sessions.signOutEverywhere,
+    ),
     route('get', `${api}/keys`, 'admin', 'listKeys', handle.keys.list),
     route('post', `${api}/keys`, 'admin', 'createKey', handle.keys.create),
     route('delete', `${api}/keys/{key_id}`, 'admin', 'revokeKey', handle.keys.revoke),
@@ -184,6 +199,8 @@ interface AppOptions {
   /** Writes down what was asked, and what came of it. */
   readonly audit: RequestHandler;
   readonly idempotentAnswers: IdempotentAnswers;
+  /** Whether there is a console. */
+  readonly hasConsole: () => boolean;
   /** Whether the agent ends: it takes no new work then. */
   readonly isEnding: () => boolean;
   /** The largest request body, in bytes. */
@@ -195,10 +212,24 @@ interface AppOptions {
   readonly log: Logger;
 }
 
+/** The largest body, in bytes, of whoever has not proven who it is. */
+const publicBodyLimit = 20_000;
+
 /** The Express app: what stands before every route, the table of routes, and what answers everything else. */
 export function createApp(options: AppOptions): Express {
-  const { routes, gate, meter, audit, idempotentAnswers, isEnding, bodyLimit, artifacts, traces, log } =
-    options;
+  const {
+    routes,
+    gate,
+    meter,
+    audit,
+    idempotentAnswers,
+    hasConsole,
+    isEnding,
+    bodyLimit,
+    artifacts,
+    traces,
+    log,
+  } = options;
   const app = express();
   // Strict: a client whose variable is empty asks for /services/, and must not get the whole collection for it.
   app
@@ -210,9 +241,11 @@ export function createApp(options: AppOptions): Express {
   app.use(assignRequestId, meter, headers, audit, ...gate.admit, refuseNewWork(isEnding));
   for (const { verb, path, permission, operation, id, handler } of routes) {
     const line: Route = { verb, path, permission, operation, id, handler };
-    const guards =
-      permission === 'public' ? [gate.limitUnproven] : [...gate.authenticate, authorize(permission)];
-    const json = express.json({ limit: bodyLimit, inflate: false, type: () => true });
+    // A credential in the body of a public call is proven, and counted, by its handler.
+    const open = operation.body ? [] : [gate.limitUnproven];
+    const guards = permission === 'public' ? open : [...gate.authenticate, authorize(permission)];
+    const limit = permission === 'public' ? Math.min(bodyLimit, publicBodyLimit) : bodyLimit;
+    const json = express.json({ limit, inflate: false, type: () => true });
     const body = [
       ...(operation.archive
         ? [archiveBody({ artifacts, bodyLimit, isOnly: operation.archive === 'only' })]
@@ -229,7 +262,8 @@ export function createApp(options: AppOptions): Express {
   app.get('/schema/davit.yaml.json', ...readable, (_request, response) => {
     response.type('application/schema+json').send(JSON.stringify(declarationJsonSchema(), null, 2));
   });
-  for (const { path, handler } of docsPage()) app.get(path, ...readable, handler);
+  for (const { path, handler } of docsPage()) app.get(path, ...readable, docsHeaders, handler);
+  app.use(consolePages(hasConsole));
   app.use(
     ...gate.authenticate,
     answerUnknownRoutes((path) => verbsOf(routes, path)),
@@ -238,21 +272,27 @@ export function createApp(options: AppOptions): Express {
   return app;
 }
 
-/** Nothing but our own page is ever shown; `style-src` is open for the attributes that its library writes. */
-const headers = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'", "'unsafe-inline'"],
-      imgSrc: ["'self'", 'data:'],
-      connectSrc: ["'self'"],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
+/** Nothing but our own pages is ever shown. */
+const contentSecurityPolicy = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
   },
+};
+// What else runs under names below that of this host decides for itself.
+const headers = helmet({ contentSecurityPolicy, strictTransportSecurity: { includeSubDomains: false } });
+
+/** For the attributes that the library of that page writes. */
+const docsHeaders = helmet.contentSecurityPolicy({
+  ...contentSecurityPolicy,
+  directives: { ...contentSecurityPolicy.directives, styleSrc: ["'self'", "'unsafe-inline'"] },
 });
 
 function assignRequestId(request: Request, response: Response, next: NextFunction): void {

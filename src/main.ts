@@ -1,9 +1,11 @@
+import { constants } from 'node:os';
 import pino, { type Logger } from 'pino';
 import { createAgent } from './agent.ts';
 import { checkAgent } from './agent_check.ts';
 import { runCli } from './cli/program.ts';
 import { type ConfigFlags, configFile, loadConfig } from './config/load.ts';
 import { watchConfig } from './config/watch.ts';
+import { systemErrorCode } from './lib/errors.ts';
 import { Router } from './router/router.ts';
 
 /** A copy: each look into the environment itself asks the system. */
@@ -19,9 +21,9 @@ async function runAgent(flags: ConfigFlags): Promise<void> {
   const load = () => loadConfig(file === undefined ? flags : { ...flags, config: file }, environment);
   const onChange = () => void agent.reload(load);
   using watch = file === undefined ? null : watchConfig({ file, interval: configInterval, onChange });
-  const config = load();
-  const log = createLog(config.log_level);
-  const agent = createAgent({ config, environment, log });
+  const loaded = load();
+  const log = createLog(loaded.config.log_level);
+  const agent = createAgent({ loaded, environment, log });
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a fault inside the agent ends it; services run on');
     process.exit(1);
@@ -76,6 +78,11 @@ function endingSignal(): Promise<NodeJS.Signals> {
 }
 
 async function main(): Promise<void> {
+  // Whoever reads has seen enough, as `head` has: SIGPIPE would end us, if Node let it.
+  process.stdout.on('error', (error) => {
+    if (systemErrorCode(error) !== 'EPIPE') throw error;
+    process.exit(128 + constants.signals.SIGPIPE);
+  });
   process.exitCode = await runCli(process.argv.slice(2), {
     environment,
     input: process.stdin,
@@ -83,8 +90,8 @@ async function main(): Promise<void> {
     err: process.stderr,
     runAgent,
     runRouter,
-    checkConfig: (flags) => loadConfig(flags, environment),
-    checkAgent: (flags) => checkAgent(loadConfig(flags, environment)),
+    checkConfig: (flags) => loadConfig(flags, environment).config,
+    checkAgent: (flags) => checkAgent(loadConfig(flags, environment).config),
   });
 }
 

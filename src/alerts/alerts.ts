@@ -63,6 +63,7 @@ export class Alerts {
   #groupBy: AlertsConfig['group_by'];
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
+  readonly #listeners = new Set<() => void>();
   #endEvents = () => {};
   #isRunning = false;
   #hasEnded = false;
@@ -188,6 +189,12 @@ export class Alerts {
     this.#store.flush();
   }
 
+  /** Calls `listener` whenever alerts may have changed, until the returned function is called. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** How many fire on a service; null: on the host and the agent. */
   firing(service: string | null): number {
     this.#firing ??= firingByService(this.#board.all());
@@ -267,6 +274,7 @@ export class Alerts {
     clearImmediate(this.#soon);
     this.#soon = undefined;
     if (this.#isRunning) this.#guard(() => this.#plan());
+    for (const listener of this.#listeners) listener();
   }
 
   #plan(): void {

@@ -164,7 +164,7 @@ export const accessFields = {
     .array(network)
     .max(1000)
     .default([])
-    .describe('Reverse proxies whose X-Forwarded-For is believed.'),
+    .describe('Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.'),
   allowed_hosts: z
     .array(
       z

@@ -17,27 +17,48 @@ export interface ConfigFlags {
 
 const defaultFile = '/etc/davit/davit.yaml';
 /** Settings that an environment variable can carry; the others are structures and belong in the file. */
-const variables = {
-  DAVIT_LISTEN: 'listen',
-  DAVIT_DATA: 'data',
-  DAVIT_LOG_LEVEL: 'log_level',
-  DAVIT_CGROUPS: 'cgroups',
-} as const;
+const carried = ['listen', 'data', 'log_level', 'cgroups', 'stop_services'] as const;
+
+/** What was said by whom, before the defaults; what somebody else said too is in both. */
+export interface ConfigOrigins {
+  /** The file that was read; null: none. */
+  readonly file: string | null;
+  readonly from_file: Readonly<Record<string, unknown>>;
+  readonly from_environment: Readonly<Record<string, unknown>>;
+  readonly from_flags: Readonly<Record<string, unknown>>;
+}
+
+/** A configuration with every default filled in, and where its settings come from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly origins: ConfigOrigins;
+}
 
 /**
  * The configuration: flags over environment over file over defaults.
  * Throws `invalid_request` naming the file, the setting and what would be right.
  */
-export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv): Config {
+export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv): LoadedConfig {
   const file = configFile(flags, environment);
-  const fromFile = file === undefined ? {} : readFile(file);
-  const { config: _, ...fromFlags } = flags;
-  const merged = { ...fromFile, ...fromEnvironment(environment), ...withoutUndefined(fromFlags) };
+  const { config: _, ...others } = flags;
+  const origins = {
+    file: file === undefined ? null : resolve(file),
+    from_file: file === undefined ? {} : readFile(file),
+    from_environment: fromEnvironment(environment),
+    from_flags: withoutUndefined(others),
+  };
+  const merged = { ...origins.from_file, ...origins.from_environment, ...origins.from_flags };
   const data =
     typeof merged['data'] === 'string'
       ? resolve(merged['data'])
       : (merged['data'] ?? defaultDataDirectory(environment));
-  return validate(configSchema, { ...merged, data }, file ?? 'the configuration');
+  const config = validate(configSchema, { ...merged, data }, file ?? 'the configuration');
+  return { config, origins };
+}
+
+/** The variable that carries a setting. */
+export function variableOf(setting: string): string {
+  return `DAVIT_${setting.toUpperCase()}`;
 }
 
 /** The file that the configuration is read from; undefined: there is none. */
@@ -65,13 +86,10 @@ function readFile(file: string): Record<string, unknown> {
 }
 
 function fromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
-  const set = Object.entries(variables).map(([variable, setting]) => [
-    setting,
-    environment[variable] || undefined,
-  ]);
-  const stop = environment['DAVIT_STOP_SERVICES'];
+  const said = (setting: string) => environment[variableOf(setting)] || undefined;
+  const stop = environment[variableOf('stop_services')];
   return withoutUndefined({
-    ...Object.fromEntries(set),
+    ...Object.fromEntries(carried.map((setting) => [setting, said(setting)])),
     stop_services: stop === undefined ? undefined : flagValue(stop),
   });
 }

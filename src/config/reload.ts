@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { errorMessage } from '../lib/errors.ts';
+import type { LoadedConfig } from './load.ts';
 import type { Config } from './schema.ts';
 
 /** Settings that take effect only when the agent starts. */
@@ -12,6 +13,11 @@ const startOnly: ReadonlySet<string> = new Set([
   'cgroups',
 ] satisfies (keyof Config)[]);
 
+/** Whether another value of a setting, such as `listen`, waits for the next start of the agent. */
+export function waitsForRestart(setting: string): boolean {
+  return startOnly.has(setting);
+}
+
 /** What differs between two configurations, by the names of the settings. */
 export interface ConfigChange {
   readonly changed: readonly string[];
@@ -23,7 +29,7 @@ export interface ConfigChange {
 export function changedSettings(before: Config, after: Config): ConfigChange {
   const names = Object.keys(after) as (keyof Config)[];
   const changed = names.filter((name) => !isDeepStrictEqual(before[name], after[name]));
-  return { changed, needRestart: changed.filter((name) => startOnly.has(name)) };
+  return { changed, needRestart: changed.filter(waitsForRestart) };
 }
 
 /**
@@ -34,7 +40,7 @@ export type Prepare = (next: Config, change: ConfigChange) => () => void;
 
 export interface ConfigReloadOptions {
   /** What the agent was started with. */
-  readonly config: Config;
+  readonly loaded: LoadedConfig;
   readonly parts: readonly Prepare[];
   /** Told once all parts have changed. `waiting` names what differs from what the agent was started with and waits for its next start. */
   readonly onTaken: (change: ConfigChange, waiting: readonly string[]) => void;
@@ -44,13 +50,23 @@ export interface ConfigReloadOptions {
 /** Takes other configurations over, each as a whole or not at all. */
 export class ConfigReload {
   readonly #options: ConfigReloadOptions;
-  #current: Config;
+  #current: LoadedConfig;
   #waiting: readonly string[] = [];
   #refusal: string | null = null;
 
   constructor(options: ConfigReloadOptions) {
     this.#options = options;
-    this.#current = options.config;
+    this.#current = options.loaded;
+  }
+
+  /** What was taken over last; of settings that wait for a restart, what they will be. */
+  get current(): LoadedConfig {
+    return this.#current;
+  }
+
+  /** Why what came last was not taken over; null: it was. */
+  get refusal(): string | null {
+    return this.#refusal;
   }
 
   /** What somebody should know until the agent is started again, or the configuration is another. */
@@ -62,15 +78,15 @@ export class ConfigReload {
   }
 
   /** Takes over what `load` gives. When that or a part throws, nothing has changed. */
-  take(load: () => Config): void {
-    const { config, parts, onTaken, onRefused } = this.#options;
+  take(load: () => LoadedConfig): void {
+    const { loaded, parts, onTaken, onRefused } = this.#options;
     try {
       const next = load();
-      const change = changedSettings(this.#current, next);
-      const changes = parts.map((prepare) => prepare(next, change));
+      const change = changedSettings(this.#current.config, next.config);
+      const changes = parts.map((prepare) => prepare(next.config, change));
       for (const make of changes) make();
       this.#current = next;
-      this.#waiting = changedSettings(config, next).needRestart;
+      this.#waiting = changedSettings(loaded.config, next.config).needRestart;
       this.#refusal = null;
       onTaken(change, this.#waiting);
     } catch (error) {

@@ -3,6 +3,7 @@ import { duration, logLevel, size } from '../contract/scalars.ts';
 import { portRange } from '../lib/port_range.ts';
 import { accessFields } from './access.ts';
 import { alertsField } from './alerts.ts';
+import { consoleField } from './console.ts';
 import { absoluteFile as folder, hostAndPort } from './fields.ts';
 import { logForwardingField } from './log_forwarding.ts';
 import { metricsField } from './metrics.ts';
@@ -97,6 +98,7 @@ export const configSchema = z.strictObject({
   metrics: metricsField,
   alerts: alertsField,
   log_forwarding: logForwardingField,
+  console: consoleField,
   ...accessFields,
 });
 

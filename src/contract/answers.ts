@@ -373,9 +373,13 @@ export const agentInformation = z
     started_at: time,
     listen: z.string(),
     data: z.string(),
+    config_file: z
+      .string()
+      .nullable()
+      .describe('The configuration file that it was started with; null: none.'),
     log_level: logLevel,
     memory: z.object({ resident_bytes: z.int() }),
-    services: z.object({ total: z.int(), running: z.int() }),
+    services: z.object({ total: z.int(), running: z.int() }).describe('Those that may be read.'),
     control_groups: z
       .object({ used: z.boolean(), reason: z.string().nullable().describe('Why not; null: they are used.') })
       .describe('Whether each instance has a control group of its own.'),
@@ -409,26 +413,4 @@ export type CreatedApiKey = z.infer<typeof createdApiKey>;
 export const apiKeyList = z.object({ keys: z.array(apiKey) }).meta({ id: 'ApiKeyList' });
 export type ApiKeyList = z.infer<typeof apiKeyList>;
 
-/** One line of the audit log. */
-export const auditRecord = z
-  .object({
-    time,
-    request_id: z.string(),
-    actor: z.string().nullable().describe('`key:<id>` or `jwt:<issuer>#<subject>`; null: not authenticated.'),
-    address: z.string(),
-    action: z.string().describe('The operation id, such as deployService.'),
-    service: z.string().nullable(),
-    http_status: z.int(),
-    code: z.string().nullable().describe('The error code, when it was refused or failed.'),
-    trace_id: z
-      .string()
-      .nullable()
-      .default(null)
-      .describe('Of the W3C trace that the call named; null: of none.'),
-  })
-  .meta({ id: 'AuditRecord' });
-export type AuditRecord = z.infer<typeof auditRecord>;
-
-export const auditList = z.object({ records: z.array(auditRecord) }).meta({ id: 'AuditList' });
-export type AuditList = z.infer<typeof auditList>;
 export const logLevelSetting = z.strictObject({ log_level: logLevel }).meta({ id: 'LogLevelSetting' });

@@ -13,6 +13,8 @@ export const errorStatus = {
   forbidden: 403,
   /** The caller's address is outside `allowed_networks`. */
   network_not_allowed: 403,
+  /** A call by a session that changes something came without the `X-CSRF-Token` of the session. */
+  csrf_token_invalid: 403,
   /** The Host or Origin header names a host that this agent does not answer to. */
   host_not_allowed: 403,
   /** A notifier made by the API would lead into this host or a private network that `alerts.allowed_targets` does not name. */
@@ -23,6 +25,8 @@ export const errorStatus = {
   service_not_found: 404,
   release_not_found: 404,
   key_not_found: 404,
+  /** The call came with a key or a token of its own, not by a session. */
+  session_not_found: 404,
   /** The service has no configuration file of this name, or that has no such version, or is not there yet. */
   config_not_found: 404,
   /** No orphan has this instance id: it has ended, or a service claims it. */
@@ -79,6 +83,8 @@ export const errorStatus = {
   artifact_refused: 422,
   /** A notifier was tried and what it sent did not arrive. */
   notification_failed: 422,
+  /** The check of the host could not be run, or did not end in time. */
+  doctor_failed: 422,
   /** A declaration was applied in part; `results` has what became of each service. */
   apply_failed: 422,
   /** Something the system lacks: not this platform, or not this user. */

@@ -1,18 +1,24 @@
 import { z } from 'zod';
+import { agentConfiguration } from './agent_configuration.ts';
 import * as alerts from './alerts.ts';
 import * as answers from './answers.ts';
 import * as artifacts from './artifacts.ts';
+import * as audit from './audit.ts';
 import * as configs from './configs.ts';
 import * as declaration from './declaration.ts';
 import * as deployments from './deployments.ts';
+import { doctorReport } from './doctor.ts';
 import type { ErrorCode } from './error_codes.ts';
 import { serviceHealth } from './health.ts';
+import * as live from './live.ts';
+import * as mergedLogs from './merged_logs.ts';
 import * as notifiers from './notifiers.ts';
 import * as processes from './processes.ts';
 import * as requests from './requests.ts';
 import * as ruleRequests from './rule_requests.ts';
 import { rule } from './rules.ts';
 import { taskRunList } from './runs.ts';
+import * as sessions from './sessions.ts';
 import * as stats from './stats.ts';
 import * as traffic from './traffic.ts';
 import { why } from './why.ts';
@@ -26,7 +32,7 @@ export interface Operation {
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
   /** Default: JSON. */
-  readonly answer_type?: 'text/plain';
+  readonly answer_type?: 'text/plain' | 'text/event-stream';
   /** The body may be a YAML text as well, which then is its `source`. */
   readonly yaml?: true;
   /** The body may be an archive, or a form with one, as well; `only`: it is nothing else. */
@@ -146,6 +152,15 @@ const operationTable = {
     query: requests.logsQuery,
     answer: answers.logPage,
     stream: answers.logLine,
+    errors: ['service_not_found'],
+  },
+  mergedLogs: {
+    tag: 'logs',
+    summary:
+      'The last lines that several services wrote, merged by time, a stream of them, or a file with all of them',
+    query: mergedLogs.mergedLogsQuery,
+    answer: mergedLogs.mergedLogPage,
+    stream: mergedLogs.mergedLines,
     errors: ['service_not_found'],
   },
   allStatuses: {
@@ -601,11 +616,31 @@ const operationTable = {
     stream: answers.event,
     errors: [],
   },
+  live: {
+    tag: 'agent',
+    summary: 'Everything that moves, as one stream of server-sent events',
+    query: live.liveQuery,
+    answer: live.liveMessage,
+    answer_type: 'text/event-stream',
+    errors: ['shutting_down'],
+  },
   agentInformation: {
     tag: 'agent',
     summary: 'The agent itself',
     answer: answers.agentInformation,
     errors: [],
+  },
+  showConfiguration: {
+    tag: 'agent',
+    summary: 'Every setting by which the agent runs, and where it comes from, without secrets',
+    answer: agentConfiguration,
+    errors: [],
+  },
+  doctor: {
+    tag: 'agent',
+    summary: 'What is wrong or missing on the host of the agent, and what to do about it',
+    answer: doctorReport,
+    errors: ['doctor_failed'],
   },
   showStats: {
     tag: 'agent',
@@ -649,6 +684,41 @@ const operationTable = {
     errors: [],
   },
 
+  signIn: {
+    tag: 'access',
+    summary: 'Begin a session of the web console with an API key or a token; its secret is a cookie',
+    body: sessions.signIn,
+    answer: sessions.session,
+    success: 201,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'forbidden',
+      'too_many_requests',
+      'not_supported',
+      'internal',
+    ],
+    secret: true,
+  },
+  showSession: {
+    tag: 'access',
+    summary: 'Who is signed in by the cookie, and how long',
+    answer: sessions.session,
+    errors: ['session_not_found'],
+  },
+  signOut: {
+    tag: 'access',
+    summary: 'End the session; its open streams end',
+    answer: sessions.endedSessions,
+    errors: ['session_not_found'],
+  },
+  signOutEverywhere: {
+    tag: 'access',
+    summary: 'End every session of whoever calls; their open streams end',
+    answer: sessions.endedSessions,
+    errors: [],
+  },
+
   listKeys: {
     tag: 'access',
     summary: 'Every API key, without its secret',
@@ -673,9 +743,9 @@ const operationTable = {
   },
   listAudit: {
     tag: 'access',
-    summary: 'Who did what, oldest first',
-    query: requests.auditQuery,
-    answer: answers.auditList,
+    summary: 'Who did what, oldest first, page by page from the newest',
+    query: audit.auditQuery,
+    answer: audit.auditList,
     errors: [],
   },
 } as const satisfies Record<string, Operation>;

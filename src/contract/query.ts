@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { duration } from './scalars.ts';
 
 export const flag = z.enum(['true', 'false', '1', '0', '']).describe('true or false');
 
@@ -13,3 +14,8 @@ export const wholeNumber = (least: number, most: number) =>
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .refine((text) => Number(text) >= least && Number(text) <= most, `must be from ${least} to ${most}`);
+
+/** An RFC 3339 time, or a duration such as `15m`: that long ago. */
+export const moment = z
+  .union([z.iso.datetime({ offset: true }), duration])
+  .describe('An RFC 3339 time, or a duration such as 15m for that long ago.');

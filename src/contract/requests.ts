@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { eventType } from './answers.ts';
+import { type EventType, eventTypes } from './answers.ts';
+import { actor } from './audit.ts';
 import { probeKind } from './health.ts';
-import { flag, wholeNumber } from './query.ts';
+import { flag, moment, wholeNumber } from './query.ts';
 import {
   duration,
   instanceIdPattern,
@@ -13,11 +14,6 @@ import {
   signalName,
 } from './scalars.ts';
 import { command, specFields, specPatch } from './spec.ts';
-
-/** An RFC 3339 time, or a duration such as `15m`: that long ago. */
-const moment = z
-  .union([z.iso.datetime({ offset: true }), duration])
-  .describe('An RFC 3339 time, or a duration such as 15m for that long ago.');
 
 export const servicePath = z.strictObject({ id: serviceId });
 export const releasePath = z.strictObject({ id: serviceId, release: wholeNumber(1, 1e9) });
@@ -94,13 +90,38 @@ export const logsQuery = z.strictObject({
 });
 export type LogsQuery = z.infer<typeof logsQuery>;
 
+/** The types of events that a word means: that type, or all of `deployment.*`. */
+export function eventTypesOf(word: string): EventType[] {
+  return eventTypes.filter(
+    (type) => type === word || (word.endsWith('.*') && type.startsWith(word.slice(0, -1))),
+  );
+}
+
+const eventTypeList = z
+  .string()
+  .max(2_000)
+  .refine(
+    (text) => text.split(',').every((word) => eventTypesOf(word).length > 0),
+    'must be types of events with commas between them, such as service.exited,deployment.*',
+  )
+  .describe('One type, or several with commas between them; `deployment.*` means all of that subject.');
+
 export const eventsQuery = z.strictObject({
   after: wholeNumber(0, 1e15).optional().describe('Only events with a greater id.'),
+  before: wholeNumber(1, 1e15)
+    .optional()
+    .describe('Only events with a smaller id, the newest of them: the page before. Not with `follow`.'),
+  since: moment.optional(),
+  until: moment.optional().describe('Not with `follow`.'),
   service: serviceId.optional(),
-  type: eventType.optional(),
+  type: eventTypeList.optional(),
+  actor: actor
+    .optional()
+    .describe('Only what was done for this actor; `any`: for anyone, so not what happened by itself.'),
   limit: wholeNumber(1, 1000).optional().describe('Default 100, the newest.'),
   follow: flag.optional(),
 });
+export type EventsQuery = z.infer<typeof eventsQuery>;
 
 export const runsQuery = z.strictObject({
   limit: wholeNumber(1, 200).optional().describe('Default 50, the newest; 200 of each service are kept.'),
@@ -128,7 +149,3 @@ export const createKey = z
     expires_in: duration.nullable().default(null).describe('null: never.'),
   })
   .meta({ id: 'CreateKey' });
-
-export const auditQuery = z.strictObject({
-  limit: wholeNumber(1, 1000).optional().describe('Default 100, the newest.'),
-});

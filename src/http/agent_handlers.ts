@@ -1,17 +1,21 @@
 import { hostname } from 'node:os';
+import type { AgentConfiguration } from '../contract/agent_configuration.ts';
 import type { AgentInformation } from '../contract/answers.ts';
+import type { DoctorReport } from '../contract/doctor.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { LogLevel } from '../contract/scalars.ts';
 import { commit, version } from '../lib/version.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances } from '../services/service.ts';
-import { allows } from './permission.ts';
+import { allows, type Principal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 /** What the agent knows of itself. */
 export interface AgentFacts {
   readonly started_at: Date;
   readonly data: string;
+  /** The configuration file that it was started with; null: none. */
+  readonly config_file: string | null;
   /** The address under which it answers; '' before it listens. */
   readonly url: () => string;
   /** What is missing or was mended. What receivers of samples, lines and alerts say is for those who may read everything. */
@@ -20,13 +24,19 @@ export interface AgentFacts {
   /** Its log, as far as its level goes. */
   readonly log: { level: string };
   readonly registry: Registry;
+  /** Every setting, without secrets. */
+  readonly configuration: () => AgentConfiguration;
+  /** Looks at this host. Throws `doctor_failed`. */
+  readonly diagnose: () => Promise<DoctorReport>;
 }
 
 /** What the routes on the agent itself call. */
 export function agentHandlers(facts: AgentFacts) {
   return {
     health: () => ({ status: 'ok', message: 'Service agent is running' }),
-    information: ({ principal }) => describeAgent(facts, allows(principal, 'read', null)),
+    information: ({ principal }) => describeAgent(facts, principal),
+    configuration: () => facts.configuration(),
+    doctor: () => facts.diagnose(),
     setLogLevel: ({ body }) => {
       facts.log.level = body.log_level;
       return body;
@@ -34,13 +44,15 @@ export function agentHandlers(facts: AgentFacts) {
   } satisfies {
     health: Handler<(typeof contract)['health']>;
     information: Handler<(typeof contract)['agentInformation']>;
+    configuration: Handler<(typeof contract)['showConfiguration']>;
+    doctor: Handler<(typeof contract)['doctor']>;
     setLogLevel: Handler<(typeof contract)['setLogLevel']>;
   };
 }
 
-function describeAgent(facts: AgentFacts, readsAll: boolean): AgentInformation {
-  const { started_at, data, url, warnings, controlGroups, log, registry } = facts;
-  const services = registry.services();
+function describeAgent(facts: AgentFacts, principal: Principal): AgentInformation {
+  const { started_at, data, config_file, url, warnings, controlGroups, log, registry } = facts;
+  const services = registry.services().filter(({ id }) => allows(principal, 'read', id));
   return {
     version,
     commit,
@@ -51,6 +63,7 @@ function describeAgent(facts: AgentFacts, readsAll: boolean): AgentInformation {
     started_at: started_at.toISOString(),
     listen: url(),
     data,
+    config_file,
     log_level: log.level as LogLevel,
     memory: { resident_bytes: process.memoryUsage.rss() },
     services: {
@@ -58,6 +71,6 @@ function describeAgent(facts: AgentFacts, readsAll: boolean): AgentInformation {
       running: services.filter((service) => runningInstances(service).length > 0).length,
     },
     control_groups: controlGroups,
-    warnings: [...warnings(readsAll)],
+    warnings: [...warnings(allows(principal, 'read', null))],
   };
 }

@@ -1,6 +1,6 @@
 import type { Alerts } from '../alerts/alerts.ts';
 import { isOfServices } from '../alerts/watched_rule.ts';
-import type { AlertRule, ShownAlertRule } from '../contract/alerts.ts';
+import type { AlertList, AlertRule, ShownAlertRule } from '../contract/alerts.ts';
 import type { EventType } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { EventLog } from '../services/event_log.ts';
@@ -12,10 +12,17 @@ type Contract = typeof contract;
 /** How many alerts are given when nobody says. */
 const usualLimit = 100;
 
+/** How many alerts are told to those who want all. */
+const mostAlerts = 1_000;
+
+/** The alerts that are pending or fire and that a principal may read, the newest first. */
+export function visibleAlerts(alerts: Alerts, principal: Principal): AlertList {
+  return { alerts: alerts.view.list({ limit: mostAlerts, maySee: seer(principal) }) };
+}
+
 /** What the routes on alerts and their rules call. */
 export function alertHandlers(alerts: Alerts, events: EventLog) {
   const { rules } = alerts;
-  const seer = (principal: Principal) => (service: string | null) => allows(principal, 'read', service);
   /** Throws `alert_rule_not_found`, also for one that the caller may not see. */
   const visible = (name: string, principal: Principal): ShownAlertRule =>
     rules.get(name, (rule) => maySee(principal, rule));
@@ -91,4 +98,8 @@ function requireRights(principal: Principal, rule: AlertRule): void {
   if (isOfAll) return;
   for (const glob of rule.services)
     if (!allows(principal, 'deploy', glob)) throw refusal(principal, 'deploy', glob);
+}
+
+function seer(principal: Principal) {
+  return (service: string | null): boolean => allows(principal, 'read', service);
 }

@@ -125,6 +125,12 @@ export class ApiKeys {
     return key.principal;
   }
 
+  /** Who the actor of a key is now; null: it is no key, or one that is expired or revoked. */
+  principalOf(actor: string): Principal | null {
+    const key = actor.startsWith('key:') ? this.#keys.get(actor.slice(4)) : undefined;
+    return key !== undefined && this.#isValid(key) ? key.principal : null;
+  }
+
   /** Whether there is a valid key that may do everything. */
   hasAdmin(): boolean {
     return this.#hasAdminBeside(null);

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { AuditRecord } from '../contract/answers.ts';
+import type { AuditRecord } from '../contract/audit.ts';
 import { serviceIdPattern } from '../contract/scalars.ts';
 import { addressOf } from './networks.ts';
 import type { Principal } from './permission.ts';
@@ -96,7 +96,7 @@ class RefusalLog {
     this.#timer = null;
     for (const { omitted, last } of this.#byAddress.values()) {
       const action = `and ${omitted} more refused like this`;
-      if (omitted > 0) this.#append({ ...last, actor: null, service: null, action });
+      if (omitted > 0) this.#append({ ...last, actor: null, actor_name: null, service: null, action });
     }
     this.#byAddress.clear();
     this.#written = 0;
@@ -111,6 +111,7 @@ function describe(response: Response): Omit<AuditRecord, 'http_status'> {
     time: new Date().toISOString(),
     request_id: String(locals['request_id'] ?? ''),
     actor: principal?.actor ?? null,
+    actor_name: principal?.name ?? null,
     address: addressOf(response),
     action: String(locals['operation'] ?? 'unknown'),
     service: serviceIdPattern.test(service) ? service : null,

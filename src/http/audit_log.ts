@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { type AuditRecord, auditRecord } from '../contract/answers.ts';
+import type { AuditList, AuditRecord } from '../contract/audit.ts';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
-import { linesBackwards } from '../lib/lines_backwards.ts';
 import { noFollow } from '../lib/private_file.ts';
+import { AuditPage, readHead } from './audit_page.ts';
+import type { AuditQuery } from './audit_query.ts';
 
 interface AuditLogOptions {
   readonly file: string;
@@ -12,12 +13,8 @@ interface AuditLogOptions {
   readonly fileSize?: number;
   /** How many files there are at most, the one that is written included; at least 2. Default: 10. */
   readonly keptFiles?: number;
-}
-
-interface AuditQuery {
-  /** The newest so many. */
-  readonly limit: number;
-  readonly service?: string;
+  /** How many records one call of `list` looks through at most. Default: 100,000. */
+  readonly mostRead?: number;
 }
 
 /** How many records wait in memory while the disk is full; later ones are lost, and counted. */
@@ -35,6 +32,7 @@ export class AuditLog {
   readonly #file: string;
   readonly #fileSize: number;
   readonly #keptFiles: number;
+  readonly #mostRead: number;
   readonly #onProblem: (message: string) => void;
   readonly #waiting: string[] = [];
   /** What of a batch is not written yet: a full disk may take half a line. */
@@ -46,11 +44,12 @@ export class AuditLog {
   #writing: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;
 
-  constructor({ file, onProblem, fileSize = 20e6, keptFiles = 10 }: AuditLogOptions) {
+  constructor({ file, onProblem, fileSize = 20e6, keptFiles = 10, mostRead = 100_000 }: AuditLogOptions) {
     this.#file = file;
     this.#onProblem = onProblem;
     this.#fileSize = fileSize;
     this.#keptFiles = keptFiles;
+    this.#mostRead = mostRead;
   }
 
   /** Adds a record. Returns at once and never throws. */
@@ -74,29 +73,25 @@ export class AuditLog {
     this.#handle = null;
   }
 
-  /** Oldest first. What is no record is left out. */
-  async list({ limit, service }: AuditQuery): Promise<AuditRecord[]> {
+  /** The newest records that fit, oldest first, and where to go on. What is no record is left out. */
+  async list(query: AuditQuery): Promise<AuditList> {
     await this.#write();
-    const found: AuditRecord[] = [];
-    const seen = new Set<number>();
+    const page = new AuditPage(query, this.#mostRead);
+    const seen = new Set<string>();
     for (const file of this.#files()) {
       const handle = await openExisting(file);
-      if (handle === null) break;
+      // While this reads, each file may move on to the next name.
+      if (handle === null) continue;
       try {
-        const { ino } = await handle.stat();
-        // While this reads, a file may have moved on to the next name.
-        if (seen.has(ino)) continue;
-        seen.add(ino);
-        for await (const line of linesBackwards(handle)) {
-          const record = parse(line);
-          if (record !== null && (service === undefined || record.service === service)) found.push(record);
-          if (found.length >= limit) return found.reverse();
-        }
+        const head = await readHead(handle);
+        if (head === null || seen.has(head.id)) continue;
+        seen.add(head.id);
+        if (await page.take(handle, head)) break;
       } finally {
         await handle.close();
       }
     }
-    return found.reverse();
+    return page.answer;
   }
 
   #files(): string[] {
@@ -188,13 +183,5 @@ async function openExisting(file: string): Promise<FileHandle | null> {
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw error;
-  }
-}
-
-function parse(line: string): AuditRecord | null {
-  try {
-    return auditRecord.safeParse(JSON.parse(line)).data ?? null;
-  } catch {
-    return null;
   }
 }

@@ -26,7 +26,8 @@ export function authorize(permission: Permission | undefined): RequestHandler {
 export function dispatch(route: Route, idempotentAnswers: IdempotentAnswers): RequestHandler {
   return async (request, response) => {
     const key = request.get('Idempotency-Key');
-    if (key === undefined || route.verb !== 'post') {
+    // Answers are kept for those who are known.
+    if (key === undefined || route.verb !== 'post' || route.permission === 'public') {
       const result = await handle(route, request, response);
       if (result !== null) send(response, result);
       return;

@@ -28,6 +28,14 @@ const script = `SwaggerUIBundle({
   filter: true,
   tryItOutEnabled: true,
   validatorUrl: null,
+  // Who has come here by a session of the console sends its token against forgery.
+  requestInterceptor: async (request) => {
+    const { method, headers } = request;
+    if (!method || method === 'GET' || headers.Authorization || headers['X-API-Key']) return request;
+    const session = await fetch(location.origin + '/api/v1/session');
+    if (session.ok) headers['X-CSRF-Token'] = (await session.json()).csrf_token;
+    return request;
+  },
 });
 `;
 

@@ -1,8 +1,11 @@
 import type { Event } from '../contract/answers.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
+import { type EventsQuery, eventTypesOf } from '../contract/requests.ts';
+import { DavitError } from '../lib/errors.ts';
 import type { EventFilter, EventLog } from '../services/event_log.ts';
 import type { LiveStreams } from './live_streams.ts';
+import { readMoment } from './log_handlers.ts';
 import { allows, type Principal } from './permission.ts';
 import { type Handler, streamed } from './route.ts';
 
@@ -17,13 +20,12 @@ export function eventHandler(
   return async ({ query, principal, request, response }) => {
     const after = request.get('Last-Event-ID') ?? query.after;
     const wanted: EventFilter = {
+      ...readFilter(query),
       ...(after !== undefined && { after: Number(after) || 0 }),
-      ...(query.service !== undefined && { service: query.service }),
-      ...(query.type !== undefined && { type: query.type }),
-      limit: query.limit === undefined ? defaultLimit : Number(query.limit),
       visible: (event) => maySee(principal, event),
     };
     if (!isSet(query.follow)) return { events: events.list(wanted) };
+    for (const name of ['before', 'until'] as const) refuse(query, name);
     await streams.send(response, principal, async function* (signal) {
       for await (const event of events.follow(wanted, signal)) {
         yield { event: 'event', id: String(event.id), data: event };
@@ -31,6 +33,28 @@ export function eventHandler(
     });
     return streamed;
   };
+}
+
+function readFilter(query: EventsQuery): Omit<EventFilter, 'visible'> {
+  const { before, since, until, service, type, actor, limit } = query;
+  return {
+    ...(before !== undefined && { before: Number(before) }),
+    ...(since !== undefined && { since: readMoment(since) }),
+    ...(until !== undefined && { until: readMoment(until) }),
+    ...(service !== undefined && { service }),
+    ...(type !== undefined && { type: type.split(',').flatMap(eventTypesOf) }),
+    ...(actor !== undefined && { actor }),
+    limit: limit === undefined ? defaultLimit : Number(limit),
+  };
+}
+
+/** Throws `invalid_request` where a stream is asked for that would have to end. */
+function refuse(query: EventsQuery, name: 'before' | 'until'): void {
+  if (query[name] === undefined) return;
+  const message = 'cannot be used together with follow';
+  throw new DavitError('invalid_request', `${name} in the query: ${message}`, {
+    details: [{ path: name, message }],
+  });
 }
 
 /** What concerns the agent as a whole is shown to those who may read all of it. */

@@ -1,11 +1,14 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Config } from '../config/schema.ts';
 import type { ApiKeys } from './api_keys.ts';
 import { createAuthentication } from './authentication.ts';
 import { createHostCheck } from './host_check.ts';
 import type { JwtVerifier } from './jwt.ts';
 import { createNetworks } from './networks.ts';
+import type { Principal } from './permission.ts';
 import { createRateLimits } from './rate_limits.ts';
+import type { SessionCookie } from './session_cookie.ts';
+import type { Sessions } from './sessions.ts';
 
 type AccessSettings = Pick<Config, 'allowed_hosts' | 'allowed_networks' | 'trusted_proxies' | 'rate_limits'>;
 
@@ -15,6 +18,8 @@ interface GateOptions {
   readonly ownNames: readonly string[];
   readonly keys: ApiKeys;
   readonly tokens: JwtVerifier;
+  readonly sessions: Sessions;
+  readonly cookie: SessionCookie;
 }
 
 type Checks = ReturnType<typeof createChecks>;
@@ -52,6 +57,11 @@ export class Gate {
   readonly limitUnproven: RequestHandler = (request, response, next) =>
     this.#checks.limits.unproven(request, response, next);
 
+  /** Who a key or token belongs to that came in a body; see `Authentication.prove`. */
+  prove(credential: string, request: Request, response: Response): Promise<Principal> {
+    return this.#checks.authentication.prove(credential, request, response);
+  }
+
   /** Who calls, and how often that one may. */
   readonly authenticate: readonly RequestHandler[] = [
     (request, response, next) => this.#checks.authentication.bearer(request, response, next),
@@ -65,12 +75,12 @@ export class Gate {
   ];
 }
 
-function createChecks({ keys, tokens, ownNames }: GateOptions, settings: AccessSettings) {
+function createChecks({ ownNames, ...proofs }: GateOptions, settings: AccessSettings) {
   const limits = createRateLimits(settings.rate_limits);
   return {
     limits,
     networks: createNetworks(settings),
     host: createHostCheck({ own_names: ownNames, allowed_hosts: settings.allowed_hosts }),
-    authentication: createAuthentication({ keys, tokens, limits }),
+    authentication: createAuthentication({ ...proofs, limits }),
   };
 }

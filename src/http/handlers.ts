@@ -15,6 +15,7 @@ import type { Handler } from './route.ts';
 import type { ruleHandlers } from './rule_handlers.ts';
 import type { runHandlers } from './run_handlers.ts';
 import type { serviceHandlers } from './service_handlers.ts';
+import type { sessionHandlers } from './session_handlers.ts';
 import type { silenceHandlers } from './silence_handlers.ts';
 
 /** Everything that the table of routes calls. */
@@ -33,12 +34,15 @@ export interface Handlers {
   readonly rules: ReturnType<typeof ruleHandlers>;
   readonly connections: ReturnType<typeof connectionHandlers>;
   readonly keys: ReturnType<typeof keyHandlers>;
+  readonly sessions: ReturnType<typeof sessionHandlers>;
   readonly batch: Handler<(typeof contract)['batch']>;
   readonly logs: Handler<(typeof contract)['serviceLogs']>;
   readonly alerts: ReturnType<typeof alertHandlers>;
   readonly silences: ReturnType<typeof silenceHandlers>;
   readonly notifiers: ReturnType<typeof notifierHandlers>;
+  readonly mergedLogs: Handler<(typeof contract)['mergedLogs']>;
   readonly events: Handler<(typeof contract)['listEvents']>;
+  readonly live: Handler<(typeof contract)['live']>;
   readonly stats: Handler<(typeof contract)['showStats']>;
   readonly history: ReturnType<typeof historyHandlers>;
   readonly metrics: Handler<(typeof contract)['metrics']>;

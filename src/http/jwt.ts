@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { createHmac, createPublicKey, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import type { JwtIssuer } from '../config/access.ts';
@@ -22,6 +22,8 @@ interface Rule {
   readonly settings: JwtIssuer;
   readonly toleranceSeconds: number;
   readonly maxAgeSeconds: number | null;
+  /** Differs wherever the settings or the key of a file do. */
+  readonly mark: string;
   findKey(header: JWTHeaderParameters): Promise<KeyObject> | KeyObject;
 }
 
@@ -92,6 +94,15 @@ export class JwtVerifier {
     const principal = this.#toPrincipal(rule, claims);
     this.#remember(token, principal);
     return principal;
+  }
+
+  /**
+   * Stands for all that decides what the tokens of an actor's issuer may do: where it is another than before, they have to
+   * be verified anew. null: the issuer is not configured.
+   */
+  markOf(actor: string): string | null {
+    const issuer = actor.slice('jwt:'.length, actor.indexOf('#'));
+    return actor.startsWith('jwt:') ? (this.#rules.get(issuer)?.mark ?? null) : null;
   }
 
   /** What the token says of itself serves only to find the rule that it must then satisfy. */
@@ -181,23 +192,25 @@ export class JwtVerifier {
   }
 
   #toRule(settings: JwtIssuer, jwks: ReadonlyMap<string, Jwks>): Rule {
+    const source = this.#keySource(settings, jwks);
     return {
       settings,
       toleranceSeconds: milliseconds(settings.clock_tolerance) / 1000,
       maxAgeSeconds: settings.max_age === null ? null : milliseconds(settings.max_age) / 1000,
-      findKey: this.#keySource(settings, jwks),
+      mark: markOf(settings, source instanceof Jwks ? null : source),
+      findKey: source instanceof Jwks ? (header) => source.find(header) : () => source,
     };
   }
 
-  #keySource(settings: JwtIssuer, jwks: ReadonlyMap<string, Jwks>): Rule['findKey'] {
+  #keySource(settings: JwtIssuer, jwks: ReadonlyMap<string, Jwks>): Jwks | KeyObject {
     const { algorithm, secret_file, public_key_file, jwks_url } = settings;
     const keys = jwks.get(jwks_url ?? '');
-    if (keys !== undefined) return (header) => keys.find(header);
+    if (keys !== undefined) return keys;
     const file = secret_file ?? public_key_file ?? '';
     const key = secret_file === undefined ? readPublicKey(algorithm, file) : readSecret(algorithm, file);
     const warning = secret_file === undefined ? null : exposure('secret_file', file);
     if (warning !== null) this.#onProblem(warning);
-    return () => key;
+    return key;
   }
 }
 
@@ -233,6 +246,12 @@ async function verifySignature(signed: SignedToken): Promise<JWTPayload> {
     currentDate: new Date(seconds * 1000),
   });
   return payload;
+}
+
+function markOf(settings: JwtIssuer, key: KeyObject | null): string {
+  const secret =
+    key?.type === 'secret' ? key.export() : (key?.export({ type: 'spki', format: 'der' }) ?? Buffer.alloc(0));
+  return createHmac('sha256', secret).update(JSON.stringify(settings)).digest('base64url');
 }
 
 function readSecret(algorithm: JwtAlgorithm, file: string): KeyObject {

@@ -61,7 +61,17 @@ function batchText({ lines, cursor, skipped }: LogBatch): string {
   return lines.length === 0 && skipped === null ? `id: ${cursor}\n\n` : missed + texts.join('');
 }
 
-function readQuery({ lines, stream, since, until, grep, level, release, instance }: LogsQuery): LogQuery {
+/** Which lines are wanted; the last hundred where nobody says how many. */
+export function readQuery({
+  lines,
+  stream,
+  since,
+  until,
+  grep,
+  level,
+  release,
+  instance,
+}: Omit<LogsQuery, 'after' | 'before' | 'follow'>): LogQuery {
   return {
     lines: lines === undefined ? defaultLines : Number(lines),
     stream,

@@ -10,7 +10,7 @@ export interface NetworkSettings {
 
 /** Knows from where a request comes, and whether it may. */
 export interface Networks {
-  /** Notes the caller's address for all that follows, and refuses the one that is outside the allowed networks. */
+  /** Notes the caller's address, and whether it speaks TLS, for all that follows, and refuses the one that is outside the allowed networks. */
   readonly check: RequestHandler;
   allows(address: string): boolean;
 }
@@ -25,6 +25,7 @@ export function createNetworks({ allowed_networks, trusted_proxies }: NetworkSet
     check: (request, response, next) => {
       const address = callerOf(request, isProxy);
       response.locals['address'] = address;
+      response.locals['is_secure'] = speaksTls(request, isProxy);
       if (allows(address)) return next();
       next(new DavitError('network_not_allowed', `calls from ${address} are not allowed (allowed_networks)`));
     },
@@ -34,6 +35,18 @@ export function createNetworks({ allowed_networks, trusted_proxies }: NetworkSet
 /** The caller's address, as `Networks.check` noted it. */
 export function addressOf(response: Response): string {
   return String(response.locals['address'] ?? 'unknown');
+}
+
+/** Whether the caller speaks TLS as far as is known, with the agent or with a trusted proxy. */
+export function isSecure(response: Response): boolean {
+  return response.locals['is_secure'] === true;
+}
+
+/** What a trusted proxy at the other end says in X-Forwarded-Proto counts; where there are several, its own comes last. */
+function speaksTls(request: Request, isProxy: (address: string) => boolean): boolean {
+  if (request.secure) return true;
+  const forwarded = request.get('X-Forwarded-Proto')?.split(',').at(-1)?.trim().toLowerCase();
+  return forwarded === 'https' && isProxy(canonicalAddress(request.socket.remoteAddress ?? '') ?? 'unknown');
 }
 
 /**

@@ -57,7 +57,7 @@ function describeRoute({ id, path, verb, operation, permission }: Route, schemas
     parameters: [
       ...parameters('path', operation.path, schemas),
       ...parameters('query', operation.query, schemas),
-      ...(verb === 'post' ? [idempotencyKey] : []),
+      ...(verb === 'post' && permission !== 'public' ? [idempotencyKey] : []),
     ],
     ...((operation.body || operation.archive) && {
       requestBody: {

@@ -22,6 +22,8 @@ export interface Principal {
   readonly grants: readonly Grant[];
   /** Milliseconds since 1970; null: never. */
   readonly expires_at: number | null;
+  /** The id of the session by which it is proven; absent: the key or token itself came. */
+  readonly session?: string;
 }
 
 /**

@@ -40,6 +40,7 @@ export class LogFeed {
   readonly #catalog: Catalog;
   readonly #captures: Captures;
   readonly #listeners = new Set<FeedListener>();
+  readonly #removals = new Map<string, AbortController>();
 
   constructor(catalog: Catalog, captures: Captures) {
     this.#catalog = catalog;
@@ -96,6 +97,15 @@ export class LogFeed {
 
   noteRemoved(service: string): void {
     for (const listener of this.#listeners) listener.onRemoved(service);
+    this.#removals.get(service)?.abort();
+    this.#removals.delete(service);
+  }
+
+  /** Aborted when all output of a service has been removed: the service is gone. */
+  removalOf(service: string): AbortSignal {
+    const removal = this.#removals.get(service) ?? new AbortController();
+    this.#removals.set(service, removal);
+    return removal.signal;
   }
 }
 

@@ -132,9 +132,9 @@ export class LogStore {
     service: string,
     query: LogQuery,
     { after, before }: PagePlace = {},
+    budget: SearchBudget = this.#options.budget ?? defaultBudget,
   ): Promise<Omit<LogPage, 'service'>> {
     const runs = () => this.#catalog.of(service);
-    const budget = this.#options.budget ?? defaultBudget;
     if (after === undefined) return searchBackward(runs(), before ?? null, query, budget);
     const { lines, truncated, skipped, ...page } = await searchForward(runs, after, query, budget);
     return {
@@ -148,7 +148,7 @@ export class LogStore {
 
   /**
    * The last lines that fit, or those after a cursor, and then what is written, over restarts of the service, until
-   * `signal` ends it. It reads at the pace of its reader, who never slows anyone else, and is told what it misses.
+   * `signal` ends it or the service is deleted. It reads at the pace of its reader, who never slows anyone else, and is told what it misses.
    */
   async *follow(
     service: string,
@@ -157,6 +157,7 @@ export class LogStore {
     signal: AbortSignal,
   ): AsyncGenerator<LogBatch> {
     lineFilter(query.grep, query.level);
+    const ended = AbortSignal.any([signal, this.feed.removalOf(service)]);
     const lag = new Lag();
     this.#followers += 1;
     try {
@@ -165,11 +166,11 @@ export class LogStore {
         const { lines } = await this.query(service, query, { before: place });
         yield { lines, place, cursor: formatCursor(place), skipped: null };
       }
-      while (!signal.aborted) {
+      while (!ended.aborted) {
         const growth = this.#captures.growthOf(service);
         const batch = await this.#next(service, place, query, growth, lag);
         if (batch === null) {
-          await this.#captures.grownSince(service, growth, signal);
+          await this.#captures.grownSince(service, growth, ended);
           continue;
         }
         place = batch.place;

@@ -1,3 +1,4 @@
+import { sessionCookiePrefix } from '../contract/sessions.ts';
 import { canonicalAddress } from '../lib/addresses.ts';
 import type { ClientConnection } from './client_connection.ts';
 import { endToEnd, type Fields, membersOf, valuesOf } from './fields.ts';
@@ -55,13 +56,35 @@ export function forwardedFields(
   host: string,
   keepForwarded: boolean,
 ): string[] {
-  const kept = endToEnd(fields, (name) => isReplaced(name, keepForwarded));
+  const kept = withoutSessions(endToEnd(fields, (name) => isReplaced(name, keepForwarded)));
   if (membersOf(fields, 'te').includes('trailers')) kept.push('TE', 'trailers');
   kept.push('Host', host, 'X-Forwarded-For', origin.chain.join(', '));
   kept.push('X-Forwarded-Proto', origin.proto, 'X-Forwarded-Port', String(origin.port));
   if (origin.host !== '') kept.push('X-Forwarded-Host', origin.host);
   kept.push('Forwarded', forwardedElement(origin));
   return kept;
+}
+
+/** The sessions of people with the agent are no service's business, though browsers send their cookies to every port. */
+function withoutSessions(fields: string[]): string[] {
+  if (!fields.some((text) => text.includes(sessionCookiePrefix))) return fields;
+  const kept: string[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    const [name, value] = [fields[at] as string, fields[at + 1] as string];
+    const left = name.toLowerCase() === 'cookie' ? withoutSession(value) : value;
+    if (left !== null) kept.push(name, left);
+  }
+  return kept;
+}
+
+const isSession = new RegExp(`^\\s*(?:__Host-)?${sessionCookiePrefix}`);
+
+/** Null where no cookie is left. */
+function withoutSession(cookies: string): string | null {
+  const all = cookies.split(';');
+  const left = all.filter((pair) => !isSession.test(pair));
+  if (left.length === all.length) return cookies;
+  return left.length === 0 ? null : left.join(';').trim();
 }
 
 const rebuilt = new Set([

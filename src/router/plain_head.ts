@@ -1,3 +1,4 @@
+import { sessionCookiePrefix } from '../contract/sessions.ts';
 import { matchPath, withoutDots } from '../routing/path.ts';
 import {
   beginsWith,
@@ -89,7 +90,8 @@ export function readPlainHead(bytes: Buffer, start: number): PlainHead | 'incomp
   const lines_start = targetEnd + versionAndEnd.length;
   const lines_end = last + 2;
   const fields = readFields(bytes, lines_start, lines_end);
-  if (fields === null) return 'not_plain';
+  // What is taken out of a request is taken out where all of it is read.
+  if (fields === null || fields.lines.includes(sessionCookiePrefix)) return 'not_plain';
   const target = bytes.toString('latin1', targetStart, targetEnd);
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);

@@ -98,6 +98,12 @@ export class DeploymentHistory {
     return () => this.#emitter.off('end', listener);
   }
 
+  /** Calls `listener` with each deployment whose steps or status have changed, until the returned function is called. */
+  onChange(listener: (deployment: Deployment) => void): () => void {
+    this.#emitter.on('change', listener);
+    return () => this.#emitter.off('change', listener);
+  }
+
   /** Those of a service that are not over, oldest first. */
   open(service: string): readonly Deployment[] {
     return [...this.#open.values()].filter((each) => each.service === service);
@@ -126,11 +132,17 @@ export class DeploymentHistory {
 
   /** Throws `deployment_not_found`. */
   get(service: string, id: number): Deployment {
+    const found = this.find(service, id);
+    if (found !== null) return found;
+    throw new DavitError('deployment_not_found', `service "${service}" has no deployment ${id}`);
+  }
+
+  /** null where there is none. */
+  find(service: string, id: number): Deployment | null {
     const known = this.#unwritten.get(id);
     if (known?.service === service) return known;
     const row = this.#statements.find.get(service, id);
-    if (row !== undefined) return JSON.parse(String(row['record'])) as Deployment;
-    throw new DavitError('deployment_not_found', `service "${service}" has no deployment ${id}`);
+    return row === undefined ? null : (JSON.parse(String(row['record'])) as Deployment);
   }
 
   forget(service: string): void {
@@ -155,6 +167,7 @@ export class DeploymentHistory {
       if (this.#unwritten.size <= keptDeployments) break;
       this.#unwritten.delete(oldest);
     }
+    this.#emitter.emit('change', deployment);
   }
 
   #write(work: () => void): void {

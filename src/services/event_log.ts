@@ -24,8 +24,16 @@ export interface NewEvent {
 export interface EventFilter {
   /** Only events with a greater id. */
   readonly after?: number;
+  /** Only events with a smaller id. */
+  readonly before?: number;
+  /** Not earlier, in milliseconds since 1970. */
+  readonly since?: number;
+  /** Not later, in milliseconds since 1970. */
+  readonly until?: number;
   readonly service?: string;
-  readonly type?: EventType;
+  readonly type?: EventType | readonly EventType[];
+  /** Only what was done for this one; `any`: for anyone. */
+  readonly actor?: string;
   /** At most so many. */
   readonly limit: number;
   /** Whether who asks may see it. */
@@ -50,6 +58,7 @@ export class EventLog {
   readonly #traceId: () => string | null;
   readonly #insert;
   readonly #find;
+  readonly #first;
   readonly #findTrace;
   readonly #unwritten: Event[] = [];
   #writeLater: NodeJS.Immediate | undefined;
@@ -66,6 +75,7 @@ export class EventLog {
     this.#traceId = traceId;
     this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#find = database.prepare('SELECT * FROM events WHERE id = ?');
+    this.#first = database.prepare('SELECT min(id) AS id FROM events');
     this.#findTrace = database.prepare('SELECT type, trace_id FROM events WHERE id = ?');
     const row = database.prepare('SELECT max(id) AS id FROM events').get();
     this.#lastId = Number(row?.['id'] ?? 0);
@@ -106,6 +116,24 @@ export class EventLog {
       // What cannot be read is told where it is looked for.
       return null;
     }
+  }
+
+  /** The id of the last event; 0: there is none. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /** Whether all that happened after an event is kept. */
+  isKept(after: number): boolean {
+    if (after >= this.#lastId) return after === this.#lastId;
+    this.flush();
+    const first = this.#first.get()?.['id'] ?? null;
+    return first !== null && after + 1 >= Number(first);
+  }
+
+  /** The first events after one, oldest first, at most so many. */
+  next(after: number, limit: number, visible: EventFilter['visible']): Event[] {
+    return this.#select({ after, limit, visible }, 'ASC');
   }
 
   /** When the last event happened; null: there is none. */
@@ -163,14 +191,13 @@ export class EventLog {
     }
   }
 
-  #select({ after = 0, service, type, limit, visible }: EventFilter, order: 'ASC' | 'DESC'): Event[] {
+  #select({ limit, visible, ...filter }: EventFilter, order: 'ASC' | 'DESC'): Event[] {
     this.flush();
+    const { conditions, values } = conditionsOf(filter);
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const rows = this.#database
-      .prepare(
-        `SELECT * FROM events WHERE id > :after AND (:service IS NULL OR service = :service)
-         AND (:type IS NULL OR type = :type) ORDER BY id ${order}`,
-      )
-      .iterate({ after, service: service ?? null, type: type ?? null });
+      .prepare(`SELECT * FROM events ${where} ORDER BY id ${order}`)
+      .iterate(...values);
     const found: Event[] = [];
     for (const row of rows) {
       const event = toEvent(row);
@@ -185,6 +212,29 @@ export class EventLog {
     if (id % pruneInterval === 0)
       this.#database.prepare('DELETE FROM events WHERE id <= ?').run(id - keptEvents);
   }
+}
+
+/** Only what is asked for becomes a condition, so that SQLite can choose the index that fits. */
+function conditionsOf({
+  after,
+  before,
+  since,
+  until,
+  service,
+  type,
+  actor,
+}: Omit<EventFilter, 'limit' | 'visible'>) {
+  const wanted: readonly (readonly [condition: string, value: number | string | undefined])[] = [
+    ['id > ?', after],
+    ['id < ?', before],
+    ['time >= ?', since],
+    ['time <= ?', until],
+    ['service = ?', service],
+    ['type IN (SELECT value FROM json_each(?))', type && JSON.stringify([type].flat())],
+    actor === 'any' ? ['actor > ?', ''] : ['actor = ?', actor],
+  ];
+  const given = wanted.flatMap(([condition, value]) => (value === undefined ? [] : [{ condition, value }]));
+  return { conditions: given.map(({ condition }) => condition), values: given.map(({ value }) => value) };
 }
 
 function toEvent(row: Readonly<Record<string, unknown>>): Event {

@@ -166,4 +166,15 @@ export const migrations: readonly string[] = [
      cursor TEXT NOT NULL,
      PRIMARY KEY (target, service)
    ) STRICT, WITHOUT ROWID`,
+  // People sign in to the console. Cookies know no ports: the suffix keeps those of several agents apart.
+  `CREATE TABLE sessions (
+     hash BLOB PRIMARY KEY,
+     actor TEXT NOT NULL,
+     token_record TEXT,
+     created_at INTEGER NOT NULL,
+     last_seen_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE session_cookie (suffix TEXT NOT NULL) STRICT;
+   INSERT INTO session_cookie VALUES (lower(hex(randomblob(4))))`,
 ];
