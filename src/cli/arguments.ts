@@ -24,6 +24,11 @@ export function serviceArguments(value: string, earlier: readonly string[] | und
   return [...(earlier ?? []), serviceArgument(value)];
 }
 
+/** One more of the services whose logs are wanted: an id, or a glob. */
+export function logServices(value: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), checked(value.includes('*') ? serviceGlob : serviceId, value)];
+}
+
 export function serviceGlobs(value: string, earlier: readonly string[] | undefined): string[] {
   return [...(earlier ?? []), checked(serviceGlob, value)];
 }

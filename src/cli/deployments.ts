@@ -6,10 +6,10 @@ import type { Act, Run } from './command.ts';
 import { moment, tookText } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, facts, table } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import type { Canvas } from './terminal.ts';
 import { safeText } from './text.ts';
 
-interface DeploymentList {
+export interface DeploymentList {
   readonly deployments: readonly Deployment[];
 }
 
@@ -102,9 +102,14 @@ async function listDeployments(
   if (json) return terminal.json(answer);
   if (answer.deployments.length === 0)
     return terminal.print(`${safeText(service)} has not been deployed yet.`);
+  terminal.print(deploymentTable(answer.deployments, terminal));
+}
+
+/** Deployments, each with how it went. */
+export function deploymentTable(deployments: readonly Deployment[], canvas: Canvas): string {
   const columns: Column[] = [
     { title: 'DEPLOYMENT' },
-    { title: 'STATUS', paint: (status) => statusText(terminal, status) },
+    { title: 'STATUS', paint: (status) => statusText(canvas, status) },
     { title: 'RELEASE' },
     { title: 'STRATEGY', dropAt: 2 },
     { title: 'CREATED', dropAt: 3 },
@@ -112,7 +117,7 @@ async function listDeployments(
     { title: 'BY', dropAt: 1 },
     { title: 'LAST', isFlexible: true },
   ];
-  const rows = answer.deployments.map((each) => [
+  const rows = deployments.map((each) => [
     String(each.id),
     each.status,
     each.release?.toString() ?? '-',
@@ -122,7 +127,7 @@ async function listDeployments(
     each.actor,
     each.cause ?? each.steps.at(-1)?.message ?? '',
   ]);
-  terminal.print(table(columns, rows, terminal.columns));
+  return table(columns, rows, canvas.columns);
 }
 
 async function showDeployment(
@@ -152,7 +157,7 @@ async function showDeployment(
   terminal.print(`\n${lines.join('\n')}`);
 }
 
-function statusText(terminal: Terminal, status: string): string {
+function statusText(canvas: Canvas, status: string): string {
   const styles: Readonly<Partial<Record<DeploymentStatus, 'green' | 'yellow' | 'red'>>> = {
     succeeded: 'green',
     waiting: 'yellow',
@@ -161,5 +166,5 @@ function statusText(terminal: Terminal, status: string): string {
     failed: 'red',
   };
   const style = Object.hasOwn(styles, status) ? styles[status as DeploymentStatus] : undefined;
-  return style === undefined ? status : terminal.style(style, status);
+  return style === undefined ? status : canvas.style(style, status);
 }

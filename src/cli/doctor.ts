@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Finding } from '../contract/doctor.ts';
 import { defaultDataDirectory } from '../lib/data_directory.ts';
 import type { AgentActions } from './agent_command.ts';
 import type { AgentClient } from './client.ts';
@@ -9,7 +10,6 @@ import { checkClock, checkConfiguration, checkData, checkHost } from './doctor_h
 import { checkPorts, checkRouters } from './doctor_ports.ts';
 import { checkProcess } from './doctor_process.ts';
 import { exitCode } from './exit_codes.ts';
-import type { Finding } from './finding.ts';
 import { examples } from './help.ts';
 import type { Terminal } from './terminal.ts';
 import { safeText } from './text.ts';

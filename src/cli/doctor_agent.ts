@@ -1,9 +1,10 @@
 import type { AgentInformation, Service, ServiceList } from '../contract/answers.ts';
+import type { Finding } from '../contract/doctor.ts';
 import type { OrphanList } from '../contract/processes.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { AgentClient } from './client.ts';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import { ok, problem, warning } from './finding.ts';
 
 /** What an agent said of itself; null when it could not be asked. */
 export interface AgentChecks {

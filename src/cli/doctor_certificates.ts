@@ -1,8 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Finding } from '../contract/doctor.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { CertificateFiles, DoctorSettings } from './doctor_settings.ts';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import { ok, problem, warning } from './finding.ts';
 
 /** A certificate that ends within so many days wants to be renewed: those that renew by themselves do so a month ahead. */
 const fewDays = 14;

@@ -1,9 +1,10 @@
 import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Finding } from '../contract/doctor.ts';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { missingTools } from '../lib/host_tools.ts';
 import type { DoctorSettings } from './doctor_settings.ts';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import { ok, problem, warning } from './finding.ts';
 
 /** No clock that is right shows an earlier time: the beginning of 2026, in milliseconds. */
 const earliestNow = Date.UTC(2026, 0);

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
+import type { Finding } from '../contract/doctor.ts';
 import { systemErrorCode } from '../lib/errors.ts';
 import { portRange } from '../lib/port_range.ts';
 import type { DoctorSettings } from './doctor_settings.ts';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import { ok, problem, warning } from './finding.ts';
 
 /** Whether the ports that a configuration names can be had. `isRunning`: an agent holds its own already. */
 export async function checkPorts(settings: DoctorSettings, isRunning: boolean): Promise<Finding[]> {

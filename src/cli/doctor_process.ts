@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import type { Finding } from '../contract/doctor.ts';
+import { ok, problem, warning } from './finding.ts';
 
 /** Each instance takes a few descriptors of the agent, each connection with it one. */
 const descriptorsOfAgent = 256;

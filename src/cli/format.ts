@@ -58,7 +58,7 @@ export function commandText(command: Command): string {
 }
 
 /** A state in the colour that tells whether somebody should look. */
-export function stateText(terminal: Terminal, state: string): string {
+export function stateText(terminal: Pick<Terminal, 'style'>, state: string): string {
   const styles: Readonly<Record<ServiceState, 'green' | 'yellow' | 'red'>> = {
     running: 'green',
     completed: 'green',

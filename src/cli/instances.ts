@@ -5,6 +5,7 @@ import type { Act, Run } from './command.ts';
 import { since, stateText, until } from './format.ts';
 import { examples } from './help.ts';
 import { type Column, table } from './table.ts';
+import type { Canvas } from './terminal.ts';
 
 export function addInstances(program: Command, act: Act): void {
   program
@@ -22,9 +23,14 @@ async function listInstances(
 ): Promise<void> {
   const answer = await agent().get<InstanceList>(servicePath(service, '/instances'));
   if (json) return terminal.json(answer);
+  terminal.print(instanceTable(answer.instances, terminal));
+}
+
+/** Instances, each with how it stands. */
+export function instanceTable(instances: readonly InstanceStatus[], canvas: Canvas): string {
   const columns: Column[] = [
     { title: 'INSTANCE' },
-    { title: 'STATE', paint: (state) => stateText(terminal, state) },
+    { title: 'STATE', paint: (state) => stateText(canvas, state) },
     { title: 'READY', dropAt: 7 },
     { title: 'HEALTH', dropAt: 6 },
     { title: 'PID', dropAt: 2 },
@@ -34,7 +40,7 @@ async function listInstances(
     { title: 'RESTARTS', dropAt: 4 },
     { title: 'MESSAGE', isFlexible: true },
   ];
-  const rows = answer.instances.map((instance) => [
+  const rows = instances.map((instance) => [
     String(instance.instance),
     instance.status,
     instance.ready ? 'yes' : 'no',
@@ -46,7 +52,7 @@ async function listInstances(
     String(instance.restarts),
     messageOf(instance),
   ]);
-  terminal.print(table(columns, rows, terminal.columns));
+  return table(columns, rows, canvas.columns);
 }
 
 /** The worse of what its probes say. */

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { systemErrorCode } from '../lib/errors.ts';
 
-const description = z.object({ url: z.url({ protocol: /^https?$/ }), pid: z.int().min(1) });
+const description = z.object({
+  url: z.url({ protocol: /^https?$/ }),
+  pid: z.int().min(1),
+  cert_file: z
+    .string()
+    .optional()
+    .describe('Of the certificate that it shows; without it, it speaks plain HTTP.'),
+});
 
 /** What an agent writes into its data directory when it listens. */
 export type LocalAgent = z.infer<typeof description>;

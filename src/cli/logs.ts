@@ -1,13 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LogLine, LogPage, SkippedOutput } from '../contract/answers.ts';
+import type { MergedLines, MergedLogPage, SkippedServiceOutput } from '../contract/merged_logs.ts';
 import { logLevels } from '../contract/scalars.ts';
-import { momentArgument, serviceArgument, servicePath, wholeNumber } from './arguments.ts';
+import { DavitError } from '../lib/errors.ts';
+import { logServices, momentArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Query } from './client.ts';
 import type { Act, Run } from './command.ts';
 import { follow } from './event_stream.ts';
 import { examples } from './help.ts';
-import type { Terminal } from './terminal.ts';
+import { ShownLines } from './shown_lines.ts';
 
+const mergedPath = '/api/v1/logs';
 /** As many lines as an agent gives at once. */
 const mostLines = 10_000;
 
@@ -29,8 +32,12 @@ interface LogsOptions {
 export function addLogs(program: Command, act: Act): void {
   program
     .command('logs')
-    .description('Show what a service wrote, oldest first.')
-    .argument('<service>', 'the service', serviceArgument)
+    .description('Show what services wrote, oldest first.')
+    .argument(
+      '<service...>',
+      'the service; several, or globs such as shop-*, are merged by time',
+      logServices,
+    )
     .option('-f, --follow', 'stay and show what comes, until Ctrl-C')
     .option(
       '-n, --lines <number>',
@@ -58,6 +65,8 @@ export function addLogs(program: Command, act: Act): void {
         'davit logs web -f',
         'davit logs web --since 1h --level warn',
         'davit logs web -n 1000 --grep "status=5\\d\\d" --timestamps',
+        'davit logs web api -f',
+        "davit logs 'shop-*' --since 15m",
       ])}
 
 On a terminal, colours are kept and other control characters shown as \\x1b, and
@@ -67,13 +76,16 @@ file or a pipe, each line stands exactly as it was written.`,
     .action(act(showLogs));
 }
 
-async function showLogs(run: Run, options: LogsOptions, service: string): Promise<void> {
+async function showLogs(run: Run, options: LogsOptions, names: readonly string[]): Promise<void> {
+  const [service = '', ...others] = names;
+  if (others.length > 0 || service.includes('*')) return showMergedLogs(run, options, names);
+  refuseOtherCursor(options);
   if (options.follow) return followLogs(run, options, service);
   const { agent, terminal, json } = run;
   const page = await agent().get<LogPage>(servicePath(service, '/logs'), queryOf(options));
   if (json) return terminal.json(page);
-  if (page.skipped !== undefined) terminal.note(skippedNote(page.skipped));
-  const shown = new ShownLines(options, terminal);
+  if (page.skipped !== undefined) terminal.note(`davit: ${skippedText(page.skipped)}`);
+  const shown = new ShownLines(terminal, options.timestamps === true);
   for (const line of page.lines) shown.note(line);
   for (const line of page.lines) terminal.print(shown.text(line));
   const note = moreNote(page, options);
@@ -85,9 +97,9 @@ async function followLogs(run: Run, options: LogsOptions, service: string): Prom
   const path = servicePath(service, '/logs');
   const query = { ...queryOf(options), follow: 'true' };
   const onNotice = (message: string) => terminal.note(`davit: ${message}`);
-  const shown = new ShownLines(options, terminal);
+  const shown = new ShownLines(terminal, options.timestamps === true);
   for await (const { event, data } of follow({ client: agent(), path, query, signal, onNotice })) {
-    if (event === 'skipped') terminal.note(skippedNote(JSON.parse(data)));
+    if (event === 'skipped') terminal.note(`davit: ${skippedText(JSON.parse(data))}`);
     if (event !== 'line') continue;
     const line: LogLine = JSON.parse(data);
     shown.note(line);
@@ -97,45 +109,56 @@ async function followLogs(run: Run, options: LogsOptions, service: string): Prom
   }
 }
 
-/** Lines as they are shown: with what tells them apart once they come from several releases or instances. */
-class ShownLines {
-  readonly #options: LogsOptions;
-  readonly #terminal: Terminal;
-  readonly #sources = new Set<string>();
+async function showMergedLogs(run: Run, options: LogsOptions, names: readonly string[]): Promise<void> {
+  if (options.release !== undefined || options.instance !== undefined)
+    throw new DavitError('usage', '--release and --instance go with one service');
+  const query = { ...queryOf(options), services: names.join(',') };
+  if (options.follow) return followMergedLogs(run, options, query);
+  const { agent, terminal, json } = run;
+  const page = await agent().get<MergedLogPage>(mergedPath, query);
+  if (json) return terminal.json(page);
+  for (const skipped of page.skipped ?? []) terminal.note(mergedSkippedNote(skipped));
+  const shown = new ShownLines(terminal, options.timestamps === true);
+  for (const line of page.lines) shown.note(line);
+  for (const line of page.lines) terminal.print(shown.text(line));
+  const note = moreNote(page, options);
+  if (note !== null) terminal.note(note);
+}
 
-  constructor(options: LogsOptions, terminal: Terminal) {
-    this.#options = options;
-    this.#terminal = terminal;
-  }
-
-  /** Takes notice of where a line comes from. */
-  note(line: LogLine): void {
-    this.#sources.add(sourceOf(line));
-  }
-
-  text(line: LogLine): string {
-    const { timestamps } = this.#options;
-    const isLabelled = this.#sources.size > 1 && (timestamps || this.#terminal.isTerminal);
-    const labels = [
-      ...(timestamps ? [line.time, line.stream] : []),
-      ...(isLabelled ? [sourceOf(line)] : []),
-    ].join(' ');
-    const text = this.#terminal.logLine(line.line);
-    return labels === '' ? text : `${this.#terminal.style('dim', labels)} ${text}`;
+async function followMergedLogs(run: Run, options: LogsOptions, services: Query): Promise<void> {
+  const { agent, terminal, json, signal } = run;
+  const query = { ...services, follow: 'true' };
+  const onNotice = (message: string) => terminal.note(`davit: ${message}`);
+  const shown = new ShownLines(terminal, options.timestamps === true);
+  const stream = follow({ client: agent(), path: mergedPath, query, signal, onNotice });
+  for await (const { event, data } of stream) {
+    if (event === 'skipped') terminal.note(mergedSkippedNote(JSON.parse(data)));
+    if (event !== 'lines') continue;
+    const { lines }: MergedLines = JSON.parse(data);
+    for (const line of lines) shown.note(line);
+    for (const line of lines) {
+      if (json) terminal.jsonLine(line);
+      else terminal.print(shown.text(line));
+    }
+    await terminal.drained(signal);
   }
 }
 
-function sourceOf({ release, instance }: LogLine): string {
-  return `r${release}.i${instance}`;
+function mergedSkippedNote(skipped: SkippedServiceOutput): string {
+  return `davit: ${skipped.service}: ${skippedText(skipped)}`;
 }
 
-function skippedNote({ bytes }: SkippedOutput): string {
+/** What is missing of what a service wrote, and why. */
+export function skippedText({ bytes }: SkippedOutput): string {
   const amount = bytes === null ? 'some output' : `${bytes} bytes of output`;
-  return `davit: ${amount} before these lines ${bytes === null ? 'is' : 'are'} skipped: not kept any more, or read too slowly`;
+  return `${amount} before these lines ${bytes === null ? 'is' : 'are'} skipped: not kept any more, or read too slowly`;
 }
 
 /** What is said when a page is not all that was asked for; nothing where only the last lines were. */
-function moreNote({ truncated, before, after }: LogPage, options: LogsOptions): string | null {
+function moreNote(
+  { truncated, before, after }: Pick<LogPage, 'truncated' | 'before' | 'after'>,
+  options: LogsOptions,
+): string | null {
   if (!truncated) return null;
   if (options.after !== undefined) return `davit: there are more lines, after these: --after ${after}`;
   if (options.since === undefined && options.before === undefined) return null;
@@ -149,6 +172,12 @@ function queryOf(options: LogsOptions): Query {
 }
 
 function cursorArgument(value: string): string {
-  if (/^[\d._]{1,12000}$/.test(value)) return value;
+  if (/^([\d._]{1,12000}|A[\w-]{1,11999})$/.test(value)) return value;
   throw new InvalidArgumentError('must be a cursor, such as 12.1024.0, which --json shows');
+}
+
+/** Throws `usage` for a cursor of several services where one is asked for. */
+function refuseOtherCursor({ after, before }: LogsOptions): void {
+  if (/^A/.test(after ?? before ?? ''))
+    throw new DavitError('usage', 'that is a cursor of several services: name these services with it');
 }

@@ -19,11 +19,21 @@ const borders = [
 ];
 const noBorders = Object.fromEntries(borders.map((name) => [name, '']));
 
-/** Rows under titles, without borders, fit to a width. Cells are made safe here. */
+/** Which rows are drawn: from the one with that index, and how many. */
+interface Part {
+  readonly from: number;
+  readonly count: number;
+}
+
+/**
+ * Rows under titles, without borders, fit to a width. Cells are made safe here.
+ * @param part the rows that are drawn, in columns in which all have room; default: all
+ */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   width: number,
+  part: Part = { from: 0, count: rows.length },
 ): string {
   const cells = rows.map((row) => row.map(safeText));
   const widths = fitColumns(columns, naturalWidths(columns, cells), width);
@@ -34,7 +44,7 @@ export function table(
     colWidths: kept.map((index) => (widths[index] ?? 0) + gap),
   });
   drawn.push(kept.map((index) => columns[index]?.title ?? ''));
-  for (const row of cells) {
+  for (const row of cells.slice(part.from, part.from + part.count)) {
     drawn.push(kept.map((index) => columns[index]?.paint?.(row[index] ?? '') ?? row[index] ?? ''));
   }
   return drawn.toString().replace(/ +$/gm, '');

@@ -4,6 +4,7 @@ import { defaultDataDirectory } from '../lib/data_directory.ts';
 import { DavitError, errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { type Context, contextFilePath, contextNamed, localContext, readContexts } from './context_file.ts';
 import { isProcess, type LocalAgent, readLocalAgent } from './local_agent.ts';
+import { type OwnCertificateTrust, trustInOwn } from './own_certificate.ts';
 import type { Environment } from './terminal.ts';
 
 /** The flags that say which agent is meant, and what opens it. */
@@ -30,8 +31,10 @@ export interface Target {
   readonly origin: string;
   readonly isLocal: boolean;
   readonly key: Credential | null;
-  /** PEM texts. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** PEM texts, and how the agent of this host is known. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } & Partial<
+    Omit<OwnCertificateTrust, 'ca'>
+  >;
 }
 
 /** An address before its key is known; `rank` tells how near to the command it was named. */
@@ -61,7 +64,7 @@ export function resolveTarget(flags: TargetFlags, environment: Environment, supe
     origin: place.origin,
     isLocal: place.rank === 'local',
     key,
-    tls: readTls(flags, environment, place),
+    tls: readTls(flags, environment, place, local),
   };
 }
 
@@ -213,7 +216,18 @@ function checkedKey(value: string, origin: string): string {
   throw new DavitError('usage', `${origin} does not hold a key: it must be one line without spaces`);
 }
 
-function readTls(flags: TargetFlags, environment: Environment, { context }: Place): Target['tls'] {
+/** By which certificate the agent of this host is known, where nobody says whom to believe. */
+function ownTrust(place: Place, local: LocalAgent | null): OwnCertificateTrust | null {
+  return place.rank === 'local' && local?.cert_file !== undefined ? trustInOwn(local.cert_file) : null;
+}
+
+function readTls(
+  flags: TargetFlags,
+  environment: Environment,
+  place: Place,
+  local: LocalAgent | null,
+): Target['tls'] {
+  const { context } = place;
   const paths = {
     ca: flags.caFile ?? context?.ca_file ?? environment['DAVIT_CA_FILE'],
     cert: flags.certFile ?? context?.cert_file ?? environment['DAVIT_CERT_FILE'],
@@ -223,7 +237,7 @@ function readTls(flags: TargetFlags, environment: Environment, { context }: Plac
     throw new DavitError('usage', 'a client certificate needs both --cert-file and --cert-key-file');
   }
   const texts = Object.entries(paths).flatMap(([name, path]) => (path ? [[name, readPem(path)]] : []));
-  return Object.fromEntries(texts);
+  return { ...(paths.ca ? null : ownTrust(place, local)), ...Object.fromEntries(texts) };
 }
 
 function readPem(path: string): string {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
+import { listenToKeys } from './keyboard.ts';
 import { jsonText, logText } from './text.ts';
 
 /** What a command reads and writes: the process's own streams, or others in their place. */
@@ -20,6 +21,9 @@ export interface Streams {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 type Style = Parameters<typeof styleText>[0];
+
+/** What texts are made for: how wide it is, and what it can show. */
+export type Canvas = Pick<Terminal, 'columns' | 'isTerminal' | 'style' | 'logLine'>;
 
 /** Where results go (standard output) and what is said about them (standard error). */
 export class Terminal {
@@ -59,20 +63,18 @@ export class Terminal {
     return () => out.off('resize', listener);
   }
 
-  /** Calls `listener` with what is typed, as it is typed, until the returned function is called. Ctrl-C stays what it is. */
-  onKeys(listener: (keys: string) => void): () => void {
+  /** Calls `listener` with the name of each key, as it is typed, until the returned function is called. Ctrl-C stays what it is. */
+  onKeys(listener: (key: string) => void): () => void {
     const { input } = this.#streams;
     if (input.isTTY !== true) return () => {};
-    const onData = (data: Buffer | string) => {
-      const keys = String(data);
-      // As it is typed, Ctrl-C is taken off the terminal before it becomes a signal.
-      if (keys.includes('\u0003')) process.kill(process.pid, 'SIGINT');
-      listener(keys);
-    };
     input.setRawMode?.(true);
-    input.on('data', onData).resume();
+    const end = listenToKeys(input, (key) => {
+      // As it is typed, Ctrl-C is taken off the terminal before it becomes a signal.
+      if (key === 'ctrl+c') process.kill(process.pid, 'SIGINT');
+      else listener(key);
+    });
     return () => {
-      input.off('data', onData).pause();
+      end();
       input.setRawMode?.(false);
     };
   }

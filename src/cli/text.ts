@@ -1,5 +1,6 @@
 const escapeCharacter = '\u001b';
-const graphics = new RegExp(`(${escapeCharacter}\\[[\\d;:]*m)`);
+/** Colours and other graphics within a text (CSI … m); split by it, each second part is one of them. */
+export const graphics = new RegExp(`(${escapeCharacter}\\[[\\d;:]*m)`);
 const resetGraphics = `${escapeCharacter}[0m`;
 
 const shortEscapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };

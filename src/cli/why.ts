@@ -5,7 +5,7 @@ import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { moment, stateText } from './format.ts';
 import { examples } from './help.ts';
-import type { Terminal } from './terminal.ts';
+import type { Canvas, Terminal } from './terminal.ts';
 import { logText, safeText } from './text.ts';
 
 interface WhyOptions {
@@ -33,21 +33,25 @@ async function tellWhy(
 ): Promise<void> {
   const why = await agent().get<Why>(servicePath(service, '/why'), { instance, limit, lines });
   if (json) return terminal.json(why);
-  const parts = [headText(why, terminal), chainText(why, terminal), beforeText(why, terminal)];
-  terminal.print([...parts, linesText(why, terminal), nextText(why, terminal)].filter(Boolean).join('\n\n'));
+  terminal.print([...whyTexts(why, terminal), nextText(why, terminal)].join('\n\n'));
 }
 
-function headText({ service, state, sentence }: Why, terminal: Terminal): string {
-  const name = terminal.style('bold', safeText(service));
+/** Why it is so, in paragraphs: how it stands, what led to it, what was before, its last lines. */
+export function whyTexts(why: Why, canvas: Canvas): string[] {
+  return [headText, chainText, beforeText, linesText].map((text) => text(why, canvas)).filter(Boolean);
+}
+
+function headText({ service, state, sentence }: Why, canvas: Canvas): string {
+  const name = canvas.style('bold', safeText(service));
   const begin = `${service} is ${state}`;
   const rest = sentence.startsWith(begin) ? sentence.slice(begin.length) : `. ${sentence}`;
-  return `${name} is ${stateText(terminal, safeText(state))}${safeText(rest)}`;
+  return `${name} is ${stateText(canvas, safeText(state))}${safeText(rest)}`;
 }
 
-function chainText({ chain, chain_ends }: Why, terminal: Terminal): string {
+function chainText({ chain, chain_ends }: Why, canvas: Canvas): string {
   if (chain.length === 0) return 'Nothing is known of how it came to that: its events are not kept any more.';
   const steps = shownSteps(chain).map((step, index) =>
-    typeof step === 'string' ? `  ← ${step}` : stepText(step, index === 0 ? '' : '← ', terminal),
+    typeof step === 'string' ? `  ← ${step}` : stepText(step, index === 0 ? '' : '← ', canvas),
   );
   const end = endings[chain_ends];
   return ['What led to it, newest first:', ...steps, ...(end === null ? [] : [`  ← ${end}`])].join('\n');
@@ -89,23 +93,23 @@ const endings: Readonly<Record<Why['chain_ends'], string | null>> = {
   limit: 'there is more: --limit',
 };
 
-function beforeText({ before }: Why, terminal: Terminal): string {
+function beforeText({ before }: Why, canvas: Canvas): string {
   if (before.length === 0) return '';
-  return ['Before that:', ...before.map((step) => stepText(step, '', terminal))].join('\n');
+  return ['Before that:', ...before.map((step) => stepText(step, '', canvas))].join('\n');
 }
 
-function stepText({ event, sentence }: WhyStep, mark: string, terminal: Terminal): string {
+function stepText({ event, sentence }: WhyStep, mark: string, canvas: Canvas): string {
   const isBad = /failed|exited|unhealthy|not_ready/.test(event.type);
-  const text = isBad ? terminal.style('red', safeText(sentence)) : safeText(sentence);
-  return `  ${terminal.style('dim', safeText(moment(event.time)))}  ${mark}${text}`;
+  const text = isBad ? canvas.style('red', safeText(sentence)) : safeText(sentence);
+  return `  ${canvas.style('dim', safeText(moment(event.time)))}  ${mark}${text}`;
 }
 
-function linesText({ instance, release, last_lines }: Why, terminal: Terminal): string {
+function linesText({ instance, release, last_lines }: Why, canvas: Canvas): string {
   if (last_lines === null) return 'What it wrote last cannot be read now.';
   if (last_lines.length === 0) return '';
   const of = instance === null ? `release ${release}` : `instance ${instance} (release ${release})`;
   // This is our own text, whoever reads it: no line of a service drives anything, also not behind a pipe.
-  const shown = (line: string) => (terminal.isTerminal ? terminal.logLine(line) : logText(line, false));
+  const shown = (line: string) => (canvas.isTerminal ? canvas.logLine(line) : logText(line, false));
   return [`The last lines of ${of}:`, ...last_lines.map(({ line }) => `  ${shown(line)}`)].join('\n');
 }
 

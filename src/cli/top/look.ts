@@ -1,7 +1,7 @@
-import type { MetricsAnswer, Stats } from '../contract/stats.ts';
-import { DavitError } from '../lib/errors.ts';
-import type { AgentClient } from './client.ts';
-import type { Values } from './sparkline.ts';
+import type { MetricsAnswer, Stats } from '../../contract/stats.ts';
+import { DavitError } from '../../lib/errors.ts';
+import type { AgentClient } from '../client.ts';
+import type { Values } from '../sparkline.ts';
 
 /** What the charts of the head are of. */
 const wholeSeries = ['host.cpu', 'host.memory', 'agent.cpu', 'agent.memory'];
