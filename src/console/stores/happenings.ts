@@ -1,0 +1,48 @@
+import { defineStore } from 'pinia';
+import { ref, shallowRef } from 'vue';
+import type { Alert, AlertList } from '../../contract/alerts.ts';
+import type { Event, EventList } from '../../contract/answers.ts';
+import { api } from '../api/client.ts';
+import { useLive } from './live.ts';
+
+/** How many events are kept on the page. */
+const keptEvents = 200;
+
+/** What happened last, newest first, and the alerts that there are. */
+export const useHappenings = defineStore('happenings', () => {
+  const events = shallowRef<readonly Event[]>([]);
+  const alerts = shallowRef<readonly Alert[]>([]);
+  const isLoaded = ref(false);
+
+  async function load(): Promise<void> {
+    const [eventList, alertList] = await Promise.all([
+      api.get<EventList>('/events', { query: { limit: keptEvents } }),
+      api.get<AlertList>('/alerts'),
+    ]);
+    events.value = eventList.events.toSorted((a, b) => b.id - a.id);
+    alerts.value = alertList.alerts;
+    isLoaded.value = true;
+  }
+
+  function begin(): void {
+    const live = useLive();
+    live.on('connected', () => void load().catch(() => undefined));
+    live.on('skipped', () => void load().catch(() => undefined));
+    live.on('event', (event) => {
+      const [newest] = events.value;
+      if (newest !== undefined && event.id <= newest.id) return;
+      events.value = [event, ...events.value].slice(0, keptEvents);
+    });
+    live.on('alerts', (next) => {
+      alerts.value = next.alerts;
+    });
+  }
+
+  function end(): void {
+    events.value = [];
+    alerts.value = [];
+    isLoaded.value = false;
+  }
+
+  return { events, alerts, isLoaded, begin, end };
+});
