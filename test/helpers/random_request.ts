@@ -51,6 +51,8 @@ const chosen: Readonly<Record<string, readonly Json[]>> = {
   after: ['1.0.0', '1.9.9_2.0.0', '1.0', 'x', ''],
   before: ['1.0.0', '0.0.0', '9.9.9', '2.0.0_1.0.0'],
   follow: ['false', '0', 'perhaps'],
+  download: ['perhaps'],
+  services: ['a', 'b,c', 'never', '*', ['a'], ['*'], null],
   key_id: ['nosuchkey', 'x', '..', 'A'],
   name: ['ci', '', 'x'.repeat(200), '\u0000', 'ключ'],
 };
