@@ -1,3 +1,8 @@
+import { measureConnectionsPage } from './console/parts/connections.ts';
+import { measureFirstLoad } from './console/parts/first_load.ts';
+import { measureLogPage } from './console/parts/logs.ts';
+import { measureServicePages } from './console/parts/services.ts';
+import { prepareConsole } from './console/stage.ts';
 import { prepareContenders } from './contenders.ts';
 import { measureAdoption } from './parts/adoption.ts';
 import { measureCapture } from './parts/capture.ts';
@@ -100,5 +105,11 @@ export const benches: Readonly<Record<string, Bench>> = {
     http: measureHttp,
     http_two: measureHttpWithTwo,
     access_log: measureAccessLog,
+  }),
+  console: bench(prepareConsole, {
+    first_load: measureFirstLoad,
+    services: measureServicePages,
+    connections: measureConnectionsPage,
+    logs: measureLogPage,
   }),
 };

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { stringify } from 'yaml';
 import { agentUrl, isLoopback, resolveTarget, type TargetFlags } from '../../src/cli/target.ts';
+import { makeCertificate } from '../helpers/server_certificates.ts';
 import { Person } from './davit.ts';
 
 let home: string;
@@ -212,3 +214,21 @@ function asNobody(data: string): { target?: unknown; error: string } {
   });
   return JSON.parse(run.stdout || JSON.stringify({ error: run.stderr }));
 }
+
+test('the agent of this host is known by the certificate that it names, unless somebody says whom to believe', () => {
+  const { cert_file } = makeCertificate(home, 'own', ['davit.example']);
+  const url = 'https://127.0.0.1:9999';
+  write('data/agent.json', JSON.stringify({ url, pid: process.pid, cert_file }));
+  write('data/admin.key', 'admin-key\n');
+  const { ca, allowPartialTrustChain, checkServerIdentity } = resolve().tls;
+  const certificate = new X509Certificate(readFileSync(cert_file));
+  assert.equal(ca, certificate.toString());
+  assert.equal(allowPartialTrustChain, true);
+  const check = (fingerprint256: string) => checkServerIdentity?.('127.0.0.1', { fingerprint256 } as never);
+  assert.equal(check(certificate.fingerprint256), undefined);
+  assert.match(check('AA:BB')?.message ?? '', /it is not the certificate in .*own\.pem/);
+  assert.deepEqual(resolve({ url }).tls, {}, 'an address that somebody names is for them to prove');
+  assert.deepEqual(resolve({ caFile: cert_file }).tls, { ca: readFileSync(cert_file, 'utf8') });
+  write('data/agent.json', JSON.stringify({ url, pid: process.pid, cert_file: join(home, 'nothing') }));
+  assert.deepEqual(resolve().tls, {});
+});

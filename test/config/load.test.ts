@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 test('without anything, the agent listens on loopback and leaves services running', () => {
   writeFileSync(file, '');
-  const config = loadConfig({ config: file }, { XDG_STATE_HOME: '/state' });
+  const config = loadConfig({ config: file }, { XDG_STATE_HOME: '/state' }).config;
   assert.equal(config.listen, '127.0.0.1:8888');
   assert.equal(config.log_level, 'info');
   assert.equal(config.stop_services, false);
@@ -27,7 +27,7 @@ test('without anything, the agent listens on loopback and leaves services runnin
 test('flags win over the environment, the environment over the file', () => {
   writeFileSync(file, 'listen: 127.0.0.1:1\nlog_level: warn\ndata: /from/file\nstop_services: true\n');
   const environment = { DAVIT_LISTEN: '127.0.0.1:2', DAVIT_LOG_LEVEL: 'error', DAVIT_STOP_SERVICES: 'false' };
-  const config = loadConfig({ config: file, listen: '127.0.0.1:3' }, environment);
+  const config = loadConfig({ config: file, listen: '127.0.0.1:3' }, environment).config;
   assert.equal(config.listen, '127.0.0.1:3');
   assert.equal(config.log_level, 'error');
   assert.equal(config.data, '/from/file');
@@ -36,7 +36,7 @@ test('flags win over the environment, the environment over the file', () => {
 
 test('the file can be named by the environment', () => {
   writeFileSync(file, 'log_level: debug');
-  assert.equal(loadConfig({}, { DAVIT_CONFIG: file }).log_level, 'debug');
+  assert.equal(loadConfig({}, { DAVIT_CONFIG: file }).config.log_level, 'debug');
 });
 
 for (const [what, text, message] of [
@@ -71,9 +71,9 @@ test('a wrong environment variable is refused', () => {
 
 test('a reload tells what changed, and what of it waits for a restart', () => {
   writeFileSync(file, 'allowed_hosts: [a]');
-  const before = loadConfig({ config: file }, {});
+  const before = loadConfig({ config: file }, {}).config;
   writeFileSync(file, 'allowed_hosts: [b]\nlisten: 127.0.0.1:9\n');
-  const after = loadConfig({ config: file }, {});
+  const after = loadConfig({ config: file }, {}).config;
   assert.deepEqual(changedSettings(before, after), {
     changed: ['listen', 'allowed_hosts'],
     needRestart: ['listen'],

@@ -3,13 +3,17 @@ import { test } from 'node:test';
 import { ConfigReload, type Prepare } from '../../src/config/reload.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 
-const configOf = (settings: Partial<Config> = {}) => configSchema.parse({ data: '/data', ...settings });
+const origins = { file: null, from_file: {}, from_environment: {}, from_flags: {} };
+const configOf = (settings: Partial<Config> = {}) => ({
+  config: configSchema.parse({ data: '/data', ...settings }),
+  origins,
+});
 
 /** A reload that writes down what happens. */
 function recorded(parts: readonly Prepare[] = []) {
   const told: string[] = [];
   const reload = new ConfigReload({
-    config: configOf(),
+    loaded: configOf(),
     parts,
     onTaken: ({ changed }, waiting) => told.push(`${changed.join(',')}|${waiting.join(',')}`),
     onRefused: (message) => told.push(message),

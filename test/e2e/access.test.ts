@@ -142,6 +142,17 @@ test('log lines come live, and a stream goes on where it was after a drop', asyn
   }
 });
 
+test('a key for some services learns of the agent nothing about others, not even how many there are', async () => {
+  await using agent = await startAgent();
+  for (const id of ['web', 'bank']) await agent.call('POST', `/service/${id}/deploy`, sleeper);
+  const made = { name: 'guest', scopes: ['read'], services: ['web'] };
+  const { key } = (await agent.call('POST', '/api/v1/keys', made)).body;
+  const counts = async (authorization: string) =>
+    (await agent.call('GET', '/api/v1/agent', undefined, { authorization })).body.services;
+  assert.deepEqual(await counts(`Bearer ${agent.key}`), { total: 2, running: 2 });
+  assert.deepEqual(await counts(`Bearer ${key}`), { total: 1, running: 1 });
+});
+
 test('the audit log tells who did what, and no secret', async () => {
   await using agent = await startAgent();
   const env = { PASSWORD: 'hunter2hunter2' };

@@ -250,6 +250,15 @@ test('the names of services are completed by asking the agent', async () => {
   assert.match(await good('complete', '--', 'logs', 'tal'), /^talker\tstopped\n$/);
 });
 
+test('where nobody reads any more, as behind head, a command ends without a word', async () => {
+  const child = start(['--help']);
+  child.stdout?.destroy();
+  assert.ok(child.stderr);
+  const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  assert.equal(err, '');
+  assert.equal(code, 141);
+});
+
 test('an agent that has ended is not reached, and gets no key', async () => {
   await agent.end('SIGKILL');
   const { code, err } = await davit(['status']);

@@ -150,3 +150,14 @@ test('a stream is taken up by Last-Event-ID, or by a cursor in the query', async
   assert.deepEqual(second.lines, first.lines.slice(10));
   assert.deepEqual(third.lines, second.lines);
 });
+
+test('a stream of logs ends when the service is deleted, after its last lines', async () => {
+  const command = 'trap "echo good bye; exit 0" TERM; echo hello; sleep 1000 & wait';
+  await agent.call('POST', '/service/leaving/deploy', { command });
+  using stream = await Stream.open('/service/leaving/logs?follow=true');
+  const ended = once(stream.response, 'end');
+  await until('it is followed', () => stream.lines.includes('hello'));
+  assert.equal((await agent.call('DELETE', '/api/v1/services/leaving')).status, 200);
+  await ended;
+  assert.deepEqual(stream.lines, ['hello', 'good bye']);
+});

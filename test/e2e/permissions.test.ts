@@ -84,13 +84,21 @@ const needed: Readonly<Record<string, { scope: Scope | 'public'; on: 'service' |
   'delete /api/v1/notifiers/{notifier_name}': { scope: 'deploy', on: 'agent' },
   'post /api/v1/notifiers/{notifier_name}/test': { scope: 'operate', on: 'agent' },
   'get /api/v1/events': { scope: 'read', on: 'some' },
+  'get /api/v1/live': { scope: 'read', on: 'some' },
+  'get /api/v1/logs': { scope: 'read', on: 'some' },
   'get /api/v1/metrics/query': { scope: 'read', on: 'some' },
   'get /api/v1/metrics/series': { scope: 'read', on: 'some' },
   'get /api/v1/stats': { scope: 'read', on: 'some' },
   'get /api/v1/agent': { scope: 'read', on: 'some' },
+  'get /api/v1/agent/configuration': { scope: 'admin', on: 'agent' },
+  'get /api/v1/agent/doctor': { scope: 'admin', on: 'agent' },
   'put /api/v1/agent/log_level': { scope: 'admin', on: 'agent' },
   'get /api/v1/orphans': { scope: 'admin', on: 'agent' },
   'post /api/v1/orphans/{instance_id}/stop': { scope: 'admin', on: 'agent' },
+  'post /api/v1/session': { scope: 'public', on: 'agent' },
+  'get /api/v1/session': { scope: 'metrics', on: 'some' },
+  'delete /api/v1/session': { scope: 'metrics', on: 'some' },
+  'delete /api/v1/sessions': { scope: 'metrics', on: 'some' },
   'get /api/v1/keys': { scope: 'admin', on: 'agent' },
   'post /api/v1/keys': { scope: 'admin', on: 'agent' },
   'delete /api/v1/keys/{key_id}': { scope: 'admin', on: 'agent' },
@@ -102,6 +110,9 @@ const bodies: Readonly<Record<string, (service: string) => unknown>> = {
   'post /api/v1/services': (service) => ({ id: service, command: 'true' }),
   'post /api/v1/services/{id}/signal': () => ({ signal: 'SIGHUP' }),
 };
+
+/** A stream that would never end: its head is asked for, which needs the same. */
+const endless: ReadonlySet<string> = new Set(['get /api/v1/live']);
 
 const reach = ['every service', 'its own service'] as const;
 const keys = new Map<string, string>();
@@ -143,7 +154,8 @@ async function attempt(line: string, service: string, key: string | undefined): 
     .replace('{instance}', '1')
     .replace('{instance_id}', '00000000-00000000-0000-0000-0000-000000000000');
   const body = verb === 'get' || verb === 'delete' ? undefined : (bodies[line]?.(service) ?? {});
-  const { status } = await agent.call(verb.toUpperCase(), path, body, {
+  const method = endless.has(line) ? 'HEAD' : verb.toUpperCase();
+  const { status } = await agent.call(method, path, body, {
     authorization: key ? `Bearer ${key}` : '',
   });
   return status;
@@ -183,21 +195,14 @@ for (const line of Object.keys(needed)) {
 
   test(`${line}: without a key`, async () => {
     const status = await attempt(line, 'own-service', undefined);
-    if (needed[line]?.scope === 'public') assert.equal(status, 200);
+    if (needed[line]?.scope === 'public') assert.ok(status !== 401 && status !== 403, `answered ${status}`);
     else assert.equal(status, 401);
   });
 }
 
 test('the document, its page and whatever is not there need a key too', async () => {
-  for (const path of [
-    '/openapi.json',
-    '/docs',
-    '/docs/page.js',
-    '/docs/swagger-ui.css',
-    '/nothing',
-    '/api/v1',
-    '/',
-  ]) {
+  const paths = ['/openapi.json', '/docs', '/docs/page.js', '/docs/swagger-ui.css', '/nothing', '/api/v1'];
+  for (const path of paths) {
     const { status } = await agent.call('GET', path, undefined, { authorization: '' });
     assert.equal(status, 401, path);
   }

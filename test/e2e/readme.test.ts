@@ -72,9 +72,7 @@ for (const line of commands.filter((command) => command.startsWith('davit ') && 
   });
 }
 
-test('npm start runs an agent', {
-  skip: process.env['DAVIT_BINARY'] ? 'it runs from the source' : false,
-}, async () => {
+test('npm start runs an agent', async () => {
   const data = mkdtempSync(join(tmpdir(), 'davit-readme-'));
   const flags = ['--listen', '127.0.0.1:0', '--data', data];
   const child = spawn('npm', ['start', '--silent', '--', ...flags], {

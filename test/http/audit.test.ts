@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import express from 'express';
-import { type AuditRecord, auditRecord } from '../../src/contract/answers.ts';
+import { type AuditRecord, auditRecord } from '../../src/contract/audit.ts';
 import type { ErrorCode } from '../../src/contract/error_codes.ts';
 import { auditPart, createRequestAudit } from '../../src/http/audit.ts';
 import { createNetworks } from '../../src/http/networks.ts';
@@ -60,6 +60,7 @@ test('every call that changes something is noted: who, from where, what, on whic
     time: first.time,
     request_id: 'r1',
     actor: 'key:a',
+    actor_name: 'x',
     address: '127.0.0.1',
     action: 'deployService',
     service: 'web',

@@ -10,6 +10,8 @@ import { createAuthentication } from '../../src/http/authentication.ts';
 import { JwtVerifier } from '../../src/http/jwt.ts';
 import { createNetworks } from '../../src/http/networks.ts';
 import { createRateLimits } from '../../src/http/rate_limits.ts';
+import { SessionCookie } from '../../src/http/session_cookie.ts';
+import { Sessions } from '../../src/http/sessions.ts';
 import { signToken } from '../../src/lib/token.ts';
 import { migrations } from '../../src/services/schema.ts';
 import { startApp } from '../helpers/app.ts';
@@ -38,14 +40,38 @@ async function start({ unproven = 1000, failed = 1000 }: Limits = {}) {
     failed_authentications: { requests: failed, per: '1m' },
     authenticated: { requests: 1000, per: '1m' },
   });
-  const { bearer, browser } = createAuthentication({ keys, tokens, limits });
+  const settings = () => ({ idle_timeout: '1h', lifetime: '12h' });
+  const clock = { now: Date.now() };
+  const sessions = new Sessions({
+    database,
+    keys,
+    tokens,
+    settings,
+    now: () => clock.now,
+    onEnded: () => {},
+    onProblem: () => {},
+  });
+  const cookie = new SessionCookie(sessions.cookieSuffix);
+  const { bearer, browser } = createAuthentication({ keys, tokens, sessions, cookie, limits });
   const app = await startApp((express) => {
     express.use(createNetworks({ allowed_networks: [], trusted_proxies: ['127.0.0.1'] }).check);
     express.use('/browser', browser);
     express.use(/^\/(?!browser)/, bearer);
   });
   const { key, id } = keys.create({ name: 'ci', scopes: ['deploy'], services: null, expires_at: null });
-  return { ...app, key, id, keys };
+  const signIn = () => {
+    const principal = keys.verify(key);
+    assert.ok(principal);
+    const { secret, session } = sessions.begin(principal);
+    const name = `davit_session_${sessions.cookieSuffix}`;
+    return {
+      name,
+      secret,
+      cookie: { cookie: `${name}=${secret}` },
+      csrf: { 'x-csrf-token': session.csrf_token },
+    };
+  };
+  return { ...app, key, id, keys, clock, signIn };
 }
 
 const token = (changes: Partial<Parameters<typeof signToken>[0]> = {}) =>
@@ -166,4 +192,83 @@ test('good credentials do not count as attempts, and a key passes where attempts
   assert.equal((await app.send('GET', '/', bearer(app.key))).status, 200);
   assert.equal((await app.send('GET', '/', bearer(seen))).status, 200, 'a token that was seen already');
   assert.equal((await app.send('GET', '/', bearer(await token({ subject: 'new' })))).status, 429);
+});
+
+test('the cookie of a session says who calls, wherever it stands among others', async () => {
+  await using app = await start();
+  const { name, secret } = app.signIn();
+  const { body } = await app.send('GET', '/', { cookie: `a=b; ${name}=${secret};c` });
+  assert.equal(body.locals.principal.actor, `key:${app.id}`);
+  for (const cookie of [
+    `x${name}=${secret}`,
+    `${name}x=${secret}`,
+    `a=${name}=${secret}`,
+    name,
+    '=',
+    `__Host-${name}=${secret}`,
+  ])
+    assert.equal((await app.send('GET', '/', { cookie })).status, 401, cookie);
+  const secure = { 'x-forwarded-proto': 'https' };
+  assert.equal((await app.send('GET', '/', { ...secure, cookie: `__Host-${name}=${secret}` })).status, 200);
+  assert.equal((await app.send('GET', '/', { ...secure, cookie: `${name}=${secret}` })).status, 401);
+});
+
+test('a cookie of the same name that another program on the host has set keeps nobody out', async () => {
+  await using app = await start();
+  const { name, secret } = app.signIn();
+  for (const cookie of [`${name}=planted; ${name}=${secret}`, `${name}=${secret}; ${name}=planted`]) {
+    const { status, body } = await app.send('GET', '/', { cookie });
+    assert.equal(status, 200, cookie);
+    assert.equal(body.locals.principal.actor, `key:${app.id}`);
+  }
+});
+
+test('a password for a proxy in front of the agent, which passes it on, does not hide the cookie', async () => {
+  await using app = await start();
+  const { cookie } = app.signIn();
+  const { status, body } = await app.send('GET', '/', { ...cookie, ...basic('me:of the proxy') });
+  assert.equal(status, 200);
+  assert.equal(body.locals.principal.actor, `key:${app.id}`);
+  assert.equal((await app.send('POST', '/', { ...cookie, ...basic('me:of the proxy') })).status, 403);
+});
+
+test('what changes something by a cookie needs the token against forgery, whatever its verb', async () => {
+  await using app = await start();
+  const { cookie, csrf } = app.signIn();
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
+    const { status, body } = await app.send(method, '/', cookie);
+    assert.equal(`${status} ${body?.code}`, '403 csrf_token_invalid', method);
+    assert.equal((await app.send(method, '/', { ...cookie, ...csrf })).status, 200, method);
+  }
+  for (const method of ['GET', 'HEAD']) assert.equal((await app.send(method, '/', cookie)).status, 200);
+});
+
+test('a dead cookie is cleared, and the browser never asks for a password instead', async () => {
+  await using app = await start({ failed: 3 });
+  const { name, cookie } = app.signIn();
+  app.keys.create({ name: 'admin', scopes: ['admin'], services: null, expires_at: null });
+  app.keys.revoke(app.id);
+  for (const path of ['/', '/browser']) {
+    const { status, headers } = await app.send('GET', path, cookie);
+    assert.equal(status, 401);
+    assert.equal(headers['www-authenticate'], 'Bearer realm="davit"');
+    assert.match(headers['set-cookie']?.[0] ?? '', new RegExp(`^${name}=; Path=/; Expires=Thu, 01 Jan 1970`));
+  }
+  const guess = async () => (await app.send('GET', '/', { cookie: `${name}=guess` })).status;
+  assert.deepEqual([await guess(), await guess()], [401, 429], 'guesses are limited as any other');
+});
+
+test('what a page asks for by itself keeps no session alive', async () => {
+  const minute = 60_000;
+  await using app = await start();
+  const { cookie } = app.signIn();
+  const ask = async (headers: Record<string, string>) =>
+    (await app.send('GET', '/', { ...cookie, ...headers })).status;
+  app.clock.now += 40 * minute;
+  assert.equal(await ask({}), 200);
+  app.clock.now += 40 * minute;
+  assert.equal(await ask({ 'x-background': 'true' }), 200);
+  assert.equal(await ask({ accept: 'text/event-stream' }), 200);
+  app.clock.now += 40 * minute;
+  assert.equal(await ask({}), 401);
 });

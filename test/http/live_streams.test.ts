@@ -164,3 +164,30 @@ test('a HEAD request is answered, and leaves nothing open', async () => {
   assert.match(headers['content-type'] ?? '', /event-stream/);
   await until('nothing is open', () => app.sources() === 0);
 });
+
+test('who has hung up before a stream begins leaves nothing open', async () => {
+  const streams = new LiveStreams();
+  let opened = 0;
+  let isOver = false;
+  await using app = await startApp((server) => {
+    server.get('/', async (_request, response) => {
+      opened += 1;
+      // As somebody whose token takes a while to be checked.
+      if (!response.destroyed) await once(response, 'close');
+      await streams.send(
+        response,
+        { actor: 'key:a', name: 'x', grants: [], expires_at: null },
+        async function* (signal) {
+          yield event('1');
+          if (!signal.aborted) await once(signal, 'abort');
+        },
+      );
+      isOver = true;
+    });
+  });
+  const request = httpRequest({ host: '127.0.0.1', port: app.port, agent: false }).end();
+  request.on('error', () => undefined);
+  await until('the request has come', () => opened === 1);
+  request.destroy();
+  await until('the stream is over', () => isOver);
+});

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { linesBackwards } from '../../src/lib/lines_backwards.ts';
+import { type LineInFile, linesBackwards } from '../../src/lib/lines_backwards.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'davit-lines-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -15,7 +15,15 @@ async function read(text: string): Promise<string[]> {
   const handle = await open(file);
   try {
     const lines: string[] = [];
-    for await (const line of linesBackwards(handle)) lines.push(line);
+    for await (const { text: line, start } of linesBackwards(handle)) {
+      assert.equal(
+        Buffer.from(text)
+          .subarray(start, start + Buffer.byteLength(line))
+          .toString(),
+        line,
+      );
+      lines.push(line);
+    }
     return lines;
   } finally {
     await handle.close();
@@ -38,4 +46,22 @@ test('lines and letters that lie across the borders of chunks are whole', async 
   const text = lines.join('\n');
   assert.deepEqual(await read(text), lines.toReversed());
   assert.deepEqual(await read(`${text}\n`), lines.toReversed());
+});
+
+test('they come from before any line, too', async () => {
+  const lines = Array.from({ length: 3000 }, (_, index) => `${index} ${'ä€🜁'.repeat(index % 40)}`);
+  const file = join(folder, 'from');
+  writeFileSync(file, lines.join('\n'));
+  const handle = await open(file);
+  try {
+    const all: LineInFile[] = [];
+    for await (const line of linesBackwards(handle)) all.push(line);
+    for (const at of [0, 1, 1234, 2999]) {
+      const found: LineInFile[] = [];
+      for await (const line of linesBackwards(handle, all[at]?.start)) found.push(line);
+      assert.deepEqual(found, all.slice(at + 1));
+    }
+  } finally {
+    await handle.close();
+  }
 });

@@ -147,6 +147,21 @@ test('fields of this hop are dropped, also those that Connection names, and all 
   ]);
 });
 
+for (const [said, passed] of [
+  ['a=1; davit_session_0a1b2c3d=secret; b=2', 'a=1; b=2'],
+  ['davit_session_0a1b2c3d=secret; b=2', 'b=2'],
+  ['__Host-davit_session_0a1b2c3d=secret', undefined],
+  ['a=1;__Host-davit_session_00000000=x;davit_session_1=y', 'a=1'],
+  ['my_davit_session_=1; a="davit_session_x"', 'my_davit_session_=1; a="davit_session_x"'],
+] as const) {
+  test(`of the cookies ${said} a service gets ${passed ?? 'none'}`, () => {
+    const fields = ['cookie', said, 'X-Text', 'davit_session_'];
+    const origin = originOf(fields, stranger, 'h', isTrusted);
+    const kept = valuesIn(forwardedFields(fields, origin, 'h', false), /^(cookie|X-Text)$/);
+    assert.deepEqual(kept, { ...(passed !== undefined && { cookie: passed }), 'X-Text': 'davit_session_' });
+  });
+}
+
 test('Connection cannot take away what the router itself says, nor how long the body is', () => {
   const said = ['Connection', 'X-Forwarded-For, Host, Content-Length, Forwarded', 'Content-Length', '3'];
   const origin = originOf(said, stranger, 'h', isTrusted);

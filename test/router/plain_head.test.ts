@@ -36,6 +36,11 @@ test('a plain head is taken apart, and its lines are kept as they came', () => {
   );
 });
 
+test('a head with a session of the console is not plain: no service is to get it', () => {
+  assert.equal(read(withField('Cookie: a=1; davit_session_0a1b2c3d=secret')), 'not_plain');
+  assert.equal(read(withField('cookie: __Host-davit_session_0a1b2c3d=secret')), 'not_plain');
+});
+
 test('it may begin anywhere among the bytes', () => {
   const text = 'HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
   const head = readPlainHead(Buffer.from(`before${text}`, 'latin1'), 6);

@@ -14,6 +14,8 @@ interface AgentSetup {
   /** An empty folder. */
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** What its configuration says besides, as YAML. */
+  readonly configuration?: string;
 }
 
 /** An answer of the agent, read as JSON. */
@@ -55,7 +57,7 @@ export class DavitAgent {
   static async start(program: DavitProgram, setup: AgentSetup): Promise<DavitAgent> {
     const agent = new DavitAgent(program, setup, `http://127.0.0.1:${await freePort()}`);
     mkdirSync(join(setup.folder, 'services'));
-    writeFileSync(join(setup.folder, 'davit.yaml'), unlimited);
+    writeFileSync(join(setup.folder, 'davit.yaml'), unlimited + (setup.configuration ?? ''));
     await agent.launch().catch(async (error: unknown) => {
       await agent.stop();
       throw error;
