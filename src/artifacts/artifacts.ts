@@ -64,12 +64,17 @@ export class Artifacts {
 
   /** Takes an upload in. Throws `body_too_large`, `checksum_mismatch`, `storage_unavailable`, with nothing left of it. */
   async receive(service: string, source: Readable, request: UploadRequest): Promise<ReceivedArtifact> {
-    const { release, ...received } = await this.#uploads.receive(service, source, request);
-    const drop = () => {
-      release();
+    try {
+      const { release, ...received } = await this.#uploads.receive(service, source, request);
+      const drop = () => {
+        release();
+        this.#prune(service);
+      };
+      return { ...received, release: drop };
+    } catch (error) {
       this.#prune(service);
-    };
-    return { ...received, release: drop };
+      throw error;
+    }
   }
 
   /** Where the files are that an account runs of an archive. */
@@ -187,8 +192,8 @@ export class Artifacts {
       const service = registry.find(id);
       if (service === null) {
         // What was uploaded for it has made no service.
-        if ((await this.#uploads.list(id)).every(({ sha256 }) => !this.#uploads.isHeld(id, sha256)))
-          await this.forget(id);
+        if (this.#uploads.isAnyHeld(id)) await this.#uploads.removeAll(id);
+        else await this.forget(id);
         return;
       }
       const present = (await this.#uploads.list(id)).map(({ sha256 }) => sha256);
@@ -200,8 +205,9 @@ export class Artifacts {
       });
       const prepared = this.#prepared.get(id);
       if (prepared !== undefined) kept.add(prepared);
-      for (const sha256 of present) if (this.#uploads.isHeld(id, sha256)) kept.add(sha256);
-      for (const sha256 of present) if (!kept.has(sha256)) await this.#uploads.remove(id, sha256);
+      for (const sha256 of present)
+        if (this.#uploads.isHeld(id, sha256)) kept.add(sha256);
+        else if (!kept.has(sha256)) await this.#uploads.remove(id, sha256);
       await this.#folders.keepOnly(id, kept);
     };
     registry.lock

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { renameSync, rmdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { DavitError, systemErrorCode } from '../lib/errors.ts';
 import { storageFailure } from './refusal.ts';
@@ -40,7 +41,7 @@ const isArchive = (name: string) => /^[0-9a-f]{64}$/.test(name);
 /** The archives that were uploaded, by service and by what they hold. */
 export class UploadStore {
   readonly #options: UploadStoreOptions;
-  /** Those that somebody is about to use, with how many they are. */
+  /** The files that come, and those that somebody is about to use, with how many they are. */
   readonly #held = new Map<string, number>();
   #coming = 0;
 
@@ -57,20 +58,25 @@ export class UploadStore {
       throw new DavitError('too_many_requests', `${mostAtOnce} uploads are coming already; try again later`);
     this.#coming += 1;
     const { directory, limit, patience = 30_000 } = this.#options;
-    const file = join(directory, service, partial + randomBytes(8).toString('hex'));
+    const name = partial + randomBytes(8).toString('hex');
+    const file = this.file(service, name);
+    const leave = this.hold(service, name);
+    let release = () => {};
     try {
       await mkdir(join(directory, service), { recursive: true, mode: 0o700 });
       const { sha256, size } = await writeUpload(source, file, { limit: limit(), expected, patience });
       if (wanted !== null && wanted !== sha256)
         throw new DavitError('checksum_mismatch', `the upload was to be ${wanted}, but is ${sha256}`);
-      const release = this.hold(service, sha256);
+      release = this.hold(service, sha256);
       await rename(file, this.file(service, sha256));
       return { sha256, size, release };
     } catch (error) {
+      release();
       throw storageFailure(error, 'the upload cannot be kept');
     } finally {
       this.#coming -= 1;
       await rm(file, { force: true });
+      leave();
     }
   }
 
@@ -108,21 +114,37 @@ export class UploadStore {
     return this.#held.has(this.file(service, sha256));
   }
 
-  async remove(service: string, sha256: string): Promise<void> {
-    await rm(this.file(service, sha256), { force: true });
+  /** Whether anything comes for a service, or somebody is about to use any of what came. */
+  isAnyHeld(service: string): boolean {
+    return [...this.#held.keys()].some((file) => dirname(file) === join(this.#options.directory, service));
   }
 
-  /** Removes all of a service. */
+  /** Its place is free at once: what comes at the same time stays. */
+  async remove(service: string, sha256: string): Promise<void> {
+    const doomed = this.file(service, partial + randomBytes(8).toString('hex'));
+    try {
+      renameSync(this.file(service, sha256), doomed);
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    await rm(doomed, { force: true });
+  }
+
+  /** Removes what there is of a service, but for what comes or is held. */
   async removeAll(service: string): Promise<void> {
-    await rm(join(this.#options.directory, service), { recursive: true, force: true });
+    for (const name of await this.#names(service))
+      if (!this.isHeld(service, name)) await this.remove(service, name);
+    // Nothing can begin to come in between.
+    if (!this.isAnyHeld(service)) removeEmpty(join(this.#options.directory, service));
   }
 
   /** Removes what an agent that died left of uploads that came, and all of services that are not known. */
   async tidy(isKnown: (service: string) => boolean): Promise<void> {
     for (const service of await this.#namesIn(this.#options.directory)) {
-      if (!isKnown(service)) await this.removeAll(service);
       for (const name of await this.#names(service))
-        if (name.startsWith(partial)) await rm(join(this.#options.directory, service, name), { force: true });
+        if (name.startsWith(partial) && !this.isHeld(service, name)) await this.remove(service, name);
+      if (!isKnown(service)) await this.removeAll(service);
     }
   }
 
@@ -147,5 +169,13 @@ export class UploadStore {
       if (systemErrorCode(error) === 'ENOENT') return [];
       throw storageFailure(error, 'the uploads cannot be read');
     }
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!/^(ENOENT|ENOTEMPTY)$/.test(systemErrorCode(error))) throw error;
   }
 }

@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,6 +88,22 @@ async function deploy(id: string, bytes: Buffer, fields: object = spec) {
   const answer = await curl(id, '-F', `artifact=@${write(bytes)}`, '-F', `spec=${JSON.stringify(fields)}`);
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   return answer.body;
+}
+
+/** Begins to send a form, all but its end. */
+async function slowUpload(id: string, bytes: Buffer) {
+  const form = new FormData();
+  form.append('spec', JSON.stringify(spec));
+  form.append('artifact', new Blob([bytes]));
+  const whole = new Response(form);
+  const body = Buffer.from(await whole.arrayBuffer());
+  const sent = httpRequest(`${agent.url}/service/${id}/deploy`, {
+    method: 'POST',
+    headers: { 'x-api-key': agent.key, 'content-type': whole.headers.get('content-type') ?? '' },
+  });
+  const response = once(sent, 'response').then(([message]) => (message as IncomingMessage).resume());
+  sent.write(body.subarray(0, -20));
+  return { response, end: () => sent.end(body.subarray(-20)) };
 }
 
 async function lastLine(id: string): Promise<string> {
@@ -317,6 +333,33 @@ test('forms that are something else are refused with what would be right', async
     assert.match(answer.body.error, message);
   }
   await until('nothing is left', () => uploads(id).length === 0);
+});
+
+test('an upload that is refused takes nothing from another for the same new service', async () => {
+  const id = newId();
+  const bytes = build('slow');
+  const file = write(bytes);
+  const { response, end } = await slowUpload(id, bytes);
+  await until('it comes', () => uploads(id).length === 1);
+  for (let refused = 0; refused < 3; refused++)
+    assert.equal((await curl(id, '-F', `artifact=@${file}`, '-F', 'command=ls')).status, 400);
+  await until('theirs are gone', () => uploads(id).length === 1);
+  end();
+  assert.equal((await response).statusCode, 200);
+  assert.match(await lastLine(id), /^slow in /);
+});
+
+test('an upload that cannot be kept is held no longer', async () => {
+  const id = newId();
+  const bytes = build('lost');
+  const { response, end } = await slowUpload(id, bytes);
+  await until('it comes', () => uploads(id).length === 1);
+  rmSync(join(home, 'data', 'uploads', id), { recursive: true });
+  end();
+  assert.equal((await response).statusCode, 503);
+  const refused = await curl(id, '-F', `artifact=@${write(bytes)}`, '-F', 'command=ls');
+  assert.equal(refused.status, 400);
+  await until('nothing is left', () => !existsSync(join(home, 'data', 'uploads', id)));
 });
 
 test('nobody uploads anything who may not deploy, nor more than may be', async () => {
