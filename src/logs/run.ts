@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { compressedName, filesOf, type Offsets, type RunFiles, type RunName, readHead } from './run_files.ts';
 import { decodeStamp, stampSize } from './time_index.ts';
 
@@ -61,7 +61,8 @@ export class Run {
     const written = [this.files.stdout, this.files.stderr, this.files.index]
       .map((file) => found(file) ?? found(compressedName(file)))
       .map((file) => file?.mtimeMs ?? 0);
-    this.endedAt = Math.floor(Math.max(...written));
+    // A file's time may lie some milliseconds before what the clock said when it was written.
+    this.endedAt = Math.max(Math.floor(Math.max(...written)), lastTime(this.files));
   }
 }
 
@@ -71,11 +72,22 @@ function found(file: string) {
 
 /** The first time of an index; 0 where there is none. */
 function firstTime({ index }: RunFiles): number {
+  return timeAt(index, () => 0);
+}
+
+/** The last time of an index; 0 where there is none. */
+function lastTime({ index }: RunFiles): number {
+  return timeAt(index, (count) => count - 1);
+}
+
+function timeAt(index: string, position: (count: number) => number): number {
   try {
     const descriptor = openSync(index, 'r');
     try {
+      const count = Math.floor(fstatSync(descriptor).size / stampSize);
+      const place = Math.max(0, position(count)) * stampSize;
       const bytes = Buffer.alloc(stampSize);
-      return readSync(descriptor, bytes) === stampSize ? decodeStamp(bytes).time : 0;
+      return readSync(descriptor, bytes, { position: place }) === stampSize ? decodeStamp(bytes).time : 0;
     } finally {
       closeSync(descriptor);
     }

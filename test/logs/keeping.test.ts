@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   utimesSync,
@@ -13,15 +14,22 @@ import {
 import { test } from 'node:test';
 import { parseCursor } from '../../src/logs/cursor.ts';
 import { LogStore } from '../../src/logs/log_store.ts';
+import { decodeStamp, encodeStamp } from '../../src/logs/time_index.ts';
 import { until } from '../helpers/system.ts';
 import { endless, fromBegin, numbered, Stored, texts } from './stored.ts';
 
 const all = { lines: 1e6 };
 
 function makeOld(stored: Stored, run: number, milliseconds: number): void {
-  const time = (Date.now() - milliseconds) / 1000;
-  for (const name of readdirSync(stored.file('.')))
-    if (name.startsWith(`${run}.`)) utimesSync(stored.file(name), time, time);
+  const time = Date.now() - milliseconds;
+  for (const name of readdirSync(stored.file('.')).filter((name) => name.startsWith(`${run}.`))) {
+    if (name.endsWith('.index'))
+      writeFileSync(
+        stored.file(name),
+        encodeStamp({ ...decodeStamp(readFileSync(stored.file(name))), time }),
+      );
+    utimesSync(stored.file(name), time / 1_000, time / 1_000);
+  }
 }
 
 function kept(stored: Stored): string[] {

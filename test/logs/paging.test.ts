@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LogLine } from '../../src/contract/answers.ts';
@@ -9,6 +9,7 @@ import { type Place, parseCursor } from '../../src/logs/cursor.ts';
 import type { LogQuery } from '../../src/logs/log_query.ts';
 import { LogStore } from '../../src/logs/log_store.ts';
 import type { Retention } from '../../src/logs/retention.ts';
+import { encodeStamp } from '../../src/logs/time_index.ts';
 
 const endless: Retention = { max_bytes: 1e9, max_age_ms: null, max_releases: null, compress: true };
 
@@ -186,6 +187,30 @@ for (const direction of ['after', 'before'] as const) {
     );
   });
 }
+
+test('a run whose files are told to be older than what is in them keeps its place in time', async () => {
+  using model = new Model();
+  const now = Date.now();
+  for (const [run, time, written] of [
+    [1, now + 4, now + 1],
+    [2, now + 3, now + 6],
+  ] as const) {
+    const file = join(model.folder, 'web', `${run}.r1.i1`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.stdout`, `${run}\n`);
+    writeFileSync(`${file}.stderr`, '');
+    writeFileSync(`${file}.index`, encodeStamp({ time, stdout: 2, stderr: 0 }));
+    for (const name of ['stdout', 'stderr', 'index'])
+      utimesSync(`${file}.${name}`, written / 1_000, written / 1_000);
+  }
+  model.restart();
+  for (const direction of ['after', 'before'] as const)
+    assert.deepEqual(
+      (await readPages(model, [1], direction)).map(({ line }) => line),
+      ['2', '1'],
+      direction,
+    );
+});
 
 test('a small store is read by single lines in both directions alike', async () => {
   await fc.assert(
