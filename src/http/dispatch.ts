@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { Operation } from '../contract/operations.ts';
+import type { Operation } from '../contract/operations/operation.ts';
 import { DavitError } from '../lib/errors.ts';
 import { validate } from '../lib/validation.ts';
 import { errorReply, requestIdOf } from './errors.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { errorAnswer } from '../contract/answers.ts';
 import { archiveTypes } from '../contract/artifacts.ts';
 import { type ErrorCode, errorStatus } from '../contract/error_codes.ts';
-import type { Operation } from '../contract/operations.ts';
+import type { Operation } from '../contract/operations/operation.ts';
 import type { Permission, Route } from './route.ts';
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { Operation, OperationId } from '../contract/operations.ts';
+import type { Operation } from '../contract/operations/operation.ts';
+import type { OperationId } from '../contract/operations.ts';
 import type { Scope } from '../contract/scalars.ts';
 import type { Principal } from './permission.ts';
 
