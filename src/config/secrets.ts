@@ -4,19 +4,19 @@ import { redacted, redactText } from '../lib/redaction.ts';
  * What fields show of their values by their names, wherever they stand: a path of an address, a header, an argument and
  * a template may hold a token. Files that hold a secret are shown by their paths, for they are none.
  */
-const shown: Readonly<Record<string, (value: unknown) => unknown>> = {
-  url: hostOnly,
-  headers: (headers) => mapValues(headers, () => redacted),
-  command: programOnly,
-  body: () => redacted,
-};
+const shown: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
+  ['url', hostOnly],
+  ['headers', (headers) => mapValues(headers, () => redacted)],
+  ['command', programOnly],
+  ['body', () => redacted],
+]);
 
 /** A setting with `[redacted]` in place of what may be a secret. */
 export function withoutSecrets(value: unknown): unknown {
   if (typeof value === 'string') return redactText(value);
   if (Array.isArray(value)) return value.map(withoutSecrets);
   return mapValues(value, (inner, name) =>
-    inner === undefined || inner === null ? null : (shown[name] ?? withoutSecrets)(inner),
+    inner === undefined || inner === null ? null : (shown.get(name) ?? withoutSecrets)(inner),
   );
 }
 

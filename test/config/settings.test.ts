@@ -156,3 +156,12 @@ test('no secret is shown, wherever one may stand', () => {
   assert.deepEqual([own?.['url'], own?.['body']], ['https://example.org', '[redacted]']);
   assert.deepEqual(program?.['command'], ['/usr/local/bin/tell', '[redacted]', '[redacted]']);
 });
+
+test('a label may have any name', () => {
+  const labels = { valueOf: 'site', constructor: 'password=hunter2-hunter2', hasOwnProperty: 'x' };
+  const remote_write = [{ name: 'far', url: 'https://in.example.org/', labels }];
+  const [target] = byPath({ metrics: { remote_write } })['metrics.remote_write']?.value as [
+    { labels: unknown },
+  ];
+  assert.deepEqual(target.labels, { ...labels, constructor: 'password=[redacted]' });
+});
