@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { alertName, alertPath, silencePath } from '../contract/alerts.ts';
 import { configName } from '../contract/config_file.ts';
-import { keyPath, orphanPath } from '../contract/requests.ts';
+import { keyPath } from '../contract/keys.ts';
+import { orphanPath } from '../contract/processes.ts';
 import { rulePath } from '../contract/rule_requests.ts';
 import {
   duration,

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
-import type { ServiceList } from '../contract/answers.ts';
 import { serviceIdPattern } from '../contract/scalars.ts';
+import type { ServiceList } from '../contract/services.ts';
 import { type Candidate, expected } from './candidates.ts';
 import { AgentClient } from './client.ts';
 import { type Act, isSuperuser, type Run } from './command.ts';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { OperationResult } from '../contract/answers.ts';
 import { dependencyCondition } from '../contract/policies.ts';
 import { serviceId } from '../contract/scalars.ts';
+import type { OperationResult } from '../contract/services.ts';
 import type { SpecPatch } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
 import {

@@ -1,6 +1,7 @@
-import type { AgentInformation, Service, ServiceList } from '../contract/answers.ts';
+import type { AgentInformation } from '../contract/agent.ts';
 import type { Finding } from '../contract/doctor.ts';
 import type { OrphanList } from '../contract/processes.ts';
+import type { Service, ServiceList } from '../contract/services.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { AgentClient } from './client.ts';

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Event, type EventList, eventTypes } from '../contract/answers.ts';
-import { eventTypesOf } from '../contract/requests.ts';
+import { type Event, type EventList, eventTypes, eventTypesOf } from '../contract/events.ts';
 import { closestName } from '../lib/validation.ts';
 import { momentArgument, serviceArgument, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';

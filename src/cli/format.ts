@@ -1,4 +1,4 @@
-import type { ServiceState } from '../contract/answers.ts';
+import type { ServiceState } from '../contract/services.ts';
 import type { Command } from '../contract/spec.ts';
 import { joinWords } from '../lib/words.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import type { AgentInformation } from '../contract/answers.ts';
+import type { AgentInformation } from '../contract/agent.ts';
 import { logLevels } from '../contract/scalars.ts';
 import { commit, version } from '../lib/version.ts';
 import type { Act, Run } from './command.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { InstanceList, InstanceStatus } from '../contract/answers.ts';
+import type { InstanceList, InstanceStatus } from '../contract/instances.ts';
 import { serviceArgument, servicePath } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { since, stateText, until } from './format.ts';

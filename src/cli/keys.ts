@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { ApiKey, ApiKeyList, CreatedApiKey } from '../contract/answers.ts';
+import type { ApiKey, ApiKeyList, CreatedApiKey } from '../contract/keys.ts';
 import { scopes } from '../contract/scalars.ts';
 import { durationArgument, keyArgument, serviceGlobs } from './arguments.ts';
 import type { Act, Run } from './command.ts';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { BatchResult, OperationResult } from '../contract/answers.ts';
+import type { BatchResult } from '../contract/batch.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { DavitError } from '../lib/errors.ts';
 import { serviceArgument, serviceArguments, servicePath, signalArgument, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';

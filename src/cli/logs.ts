@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { LogLine, LogPage, SkippedOutput } from '../contract/answers.ts';
+import type { LogLine, LogPage, SkippedOutput } from '../contract/logs.ts';
 import type { MergedLines, MergedLogPage, SkippedServiceOutput } from '../contract/merged_logs.ts';
 import { logLevels } from '../contract/scalars.ts';
 import { DavitError } from '../lib/errors.ts';

@@ -1,4 +1,5 @@
-import type { OperationResult, StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { safeText } from './text.ts';
 
 /** What an operation did, as one line, and one more for each thing that somebody should know. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { ServiceList } from '../contract/answers.ts';
 import type { ProcessInformation, ProcessList } from '../contract/processes.ts';
+import type { ServiceList } from '../contract/services.ts';
 import { DavitError } from '../lib/errors.ts';
 import { serviceArgument, servicePath } from './arguments.ts';
 import type { AgentClient } from './client.ts';

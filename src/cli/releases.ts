@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { OperationResult, ReleaseList } from '../contract/answers.ts';
+import type { ReleaseList } from '../contract/releases.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { commandText, moment } from './format.ts';

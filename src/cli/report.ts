@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { AgentInformation } from '../contract/answers.ts';
+import type { AgentInformation } from '../contract/agent.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { writePrivateFile } from '../lib/private_file.ts';
 import { redactText } from '../lib/redaction.ts';

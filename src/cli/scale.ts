@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { OperationResult } from '../contract/answers.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { examples } from './help.ts';

@@ -1,4 +1,4 @@
-import type { LogLine } from '../contract/answers.ts';
+import type { LogLine } from '../contract/logs.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A line, and where lines of several services are shown, whose it is. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Service, ServiceList, ServiceStatus } from '../contract/answers.ts';
+import type { Service, ServiceList, ServiceStatus } from '../contract/services.ts';
 import { serviceArgument, servicePath } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { exitCode } from './exit_codes.ts';

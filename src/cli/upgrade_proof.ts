@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AgentInformation } from '../contract/answers.ts';
+import type { AgentInformation } from '../contract/agent.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import type { AgentClient } from './client.ts';
 import type { Unit } from './unit.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ServiceState } from '../contract/answers.ts';
+import type { ServiceState } from '../contract/services.ts';
 import type { Why, WhyStep } from '../contract/why.ts';
 import { serviceArgument, servicePath, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';

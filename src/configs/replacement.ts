@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { OperationResult } from '../contract/answers.ts';
 import type { ConfigFile } from '../contract/config_file.ts';
 import type { ConfigResult } from '../contract/configs.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import type { Registry } from '../services/registry.ts';
 import { type FileAccess, type FoundFile, largestFile } from './file_access.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { operationResult } from './answers.ts';
 import { errorStatus } from './error_codes.ts';
 import { isSet } from './query.ts';
 import { serviceId } from './scalars.ts';
+import { operationResult } from './services.ts';
 import { spec, specFields, specPatch } from './spec.ts';
 
 export const declarationName = z

@@ -1,6 +1,12 @@
 import { z } from 'zod';
-import { healthVerdict } from './answers.ts';
+import { moment, wholeNumber } from './query.ts';
 import { serviceId, time } from './scalars.ts';
+
+export const healthVerdict = z
+  .enum(['unknown', 'healthy', 'unhealthy'])
+  .describe('`unknown`: not probed yet, or within the start period.')
+  .meta({ id: 'HealthVerdict' });
+export type HealthVerdict = z.infer<typeof healthVerdict>;
 
 export const probeKind = z.enum(['readiness', 'liveness']);
 export type ProbeKind = z.infer<typeof probeKind>;
@@ -50,3 +56,11 @@ export const serviceHealth = z
   })
   .meta({ id: 'ServiceHealth' });
 export type ServiceHealth = z.infer<typeof serviceHealth>;
+
+export const healthQuery = z.strictObject({
+  instance: wholeNumber(1, 1000).optional().describe('Only of this instance.'),
+  kind: probeKind.optional().describe('Default: both.'),
+  since: moment.optional(),
+  until: moment.optional(),
+  limit: wholeNumber(1, 5000).optional().describe('Default 100, the newest; 5000 of each service are kept.'),
+});

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { alertList } from './alerts.ts';
-import { event, service } from './answers.ts';
 import { deployment } from './deployments.ts';
+import { event } from './events.ts';
 import { wholeNumber } from './query.ts';
 import { serviceId } from './scalars.ts';
+import { service } from './services.ts';
 import { stats } from './stats.ts';
 
 export const liveQuery = z.strictObject({

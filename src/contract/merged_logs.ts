@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { logLine, skippedOutput } from './answers.ts';
-import { logsQuery } from './requests.ts';
+import { logLine, logsQuery, skippedOutput } from './logs.ts';
 import { serviceGlob, serviceId } from './scalars.ts';
 
 /** How many services may be read at once. */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { stopReport } from './answers.ts';
-import { serviceId, time } from './scalars.ts';
+import { instanceIdPattern, serviceId, time } from './scalars.ts';
 
 /** What the kernel says a process is doing. */
 const processStates = [
@@ -80,6 +79,29 @@ export const orphanList = z
   .meta({ id: 'OrphanList' });
 export type OrphanList = z.infer<typeof orphanList>;
 
+/** What a stop had to do. */
+export const stopReport = z
+  .object({
+    signal: z.string().describe('The signal that was sent first.'),
+    ended_by: z
+      .enum(['signal', 'kill', 'already_gone'])
+      .describe(
+        '`signal`: it ended in time; `kill`: SIGKILL was needed; `already_gone`: nothing was left to stop.',
+      ),
+    swept: z
+      .array(z.int())
+      .describe('Descendants outside the process group that had to be killed one by one.'),
+    survivors: z.array(z.int()).describe('Processes that were still there at the end.'),
+    complete: z
+      .enum(['guaranteed', 'best_effort'])
+      .describe(
+        '`best_effort`: a descendant that left the group and cleared its environment cannot be found.',
+      ),
+    duration_ms: z.number(),
+  })
+  .meta({ id: 'StopReport' });
+export type StopReport = z.infer<typeof stopReport>;
+
 export const stoppedOrphan = z
   .object({
     instance_id: z.string(),
@@ -89,3 +111,9 @@ export const stoppedOrphan = z
   })
   .meta({ id: 'StoppedOrphan' });
 export type StoppedOrphan = z.infer<typeof stoppedOrphan>;
+
+export const orphanPath = z.strictObject({
+  instance_id: z
+    .string()
+    .regex(instanceIdPattern, 'must be the id of an instance, as listed with the orphans'),
+});

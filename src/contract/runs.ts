@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { wholeNumber } from './query.ts';
 import { serviceId, time } from './scalars.ts';
 
 /** What made a task run. */
@@ -39,3 +40,7 @@ export const taskRunList = z
   .object({ service: serviceId, runs: z.array(taskRun).describe('Newest first.') })
   .meta({ id: 'TaskRunList' });
 export type TaskRunList = z.infer<typeof taskRunList>;
+
+export const runsQuery = z.strictObject({
+  limit: wholeNumber(1, 200).optional().describe('Default 50, the newest; 200 of each service are kept.'),
+});

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { event, serviceState } from './answers.ts';
+import { event } from './events.ts';
+import { wholeNumber } from './query.ts';
 import { logLevel, serviceId, time } from './scalars.ts';
+import { serviceState } from './services.ts';
 
 const step = z
   .object({ event, sentence: z.string() })
@@ -39,3 +41,9 @@ export const why = z
   })
   .meta({ id: 'Why' });
 export type Why = z.infer<typeof why>;
+
+export const whyQuery = z.strictObject({
+  instance: wholeNumber(1, 1000).optional().describe('Only what led to the state of this instance.'),
+  limit: wholeNumber(1, 100).optional().describe('How many events at most, the newest. Default 40.'),
+  lines: wholeNumber(0, 100).optional().describe('How many of its last log lines. Default 10.'),
+});

@@ -1,5 +1,5 @@
-import type { OperationResult } from '../contract/answers.ts';
 import type { AppliedStep, PlanStep } from '../contract/declaration.ts';
+import type { OperationResult } from '../contract/services.ts';
 import type { Spec } from '../contract/spec.ts';
 import type { Declaration } from './draft.ts';
 

@@ -1,5 +1,5 @@
-import type { OperationResult } from '../contract/answers.ts';
 import type { AppliedStep, Plan } from '../contract/declaration.ts';
+import type { OperationResult } from '../contract/services.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
 import { KeyedLock } from '../lib/keyed_lock.ts';

@@ -1,4 +1,4 @@
-import type { ServiceState } from '../contract/answers.ts';
+import type { ServiceState } from '../contract/services.ts';
 import type { Spec } from '../contract/spec.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances, stateOf, wantedInstances } from '../services/service.ts';

@@ -1,4 +1,4 @@
-import type { BatchOperation } from '../contract/requests.ts';
+import type { BatchOperation } from '../contract/batch.ts';
 import { findCycle } from '../supervision/dependency_order.ts';
 
 /** What an operation does with what its service depends on: needs it, or lets go of it. */

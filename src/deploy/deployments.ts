@@ -1,4 +1,4 @@
-import type { Release } from '../contract/answers.ts';
+import type { Release } from '../contract/releases.ts';
 import type { Spec } from '../contract/spec.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { failPoint } from '../lib/fail_point.ts';

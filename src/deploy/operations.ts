@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { OperationResult, Release, StopReport } from '../contract/answers.ts';
+import type { BatchOperation } from '../contract/batch.ts';
 import type { Deployment } from '../contract/deployments.ts';
-import type { BatchOperation } from '../contract/requests.ts';
+import type { StopReport } from '../contract/processes.ts';
+import type { Release } from '../contract/releases.ts';
+import type { OperationResult } from '../contract/services.ts';
 import type { Command, Spec, SpecPatch } from '../contract/spec.ts';
 import { DavitError } from '../lib/errors.ts';
 import { milliseconds } from '../lib/units.ts';

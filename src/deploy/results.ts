@@ -1,4 +1,5 @@
-import type { OperationResult, StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
+import type { OperationResult } from '../contract/services.ts';
 import { pidOf } from '../services/instance.ts';
 import { type Service, stayingInstances } from '../services/service.ts';
 

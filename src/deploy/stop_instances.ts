@@ -1,4 +1,4 @@
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances } from '../services/service.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';

@@ -1,5 +1,4 @@
-import type { HealthVerdict } from '../contract/answers.ts';
-import type { ProbeKind } from '../contract/health.ts';
+import type { HealthVerdict, ProbeKind } from '../contract/health.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { ProbeResult } from './attempt.ts';
 import { Phases } from './phases.ts';

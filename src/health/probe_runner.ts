@@ -1,4 +1,4 @@
-import type { HealthVerdict } from '../contract/answers.ts';
+import type { HealthVerdict } from '../contract/health.ts';
 import type { Probe } from '../contract/probe.ts';
 import { milliseconds } from '../lib/units.ts';
 import type { ProbeCheck, ProbeResult } from './attempt.ts';

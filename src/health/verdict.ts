@@ -1,4 +1,4 @@
-import type { HealthVerdict } from '../contract/answers.ts';
+import type { HealthVerdict } from '../contract/health.ts';
 
 /** What the probes of one kind have said of an instance so far. */
 export interface Standing {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
+import type { AgentInformation } from '../contract/agent.ts';
 import type { AgentConfiguration } from '../contract/agent_configuration.ts';
-import type { AgentInformation } from '../contract/answers.ts';
 import type { DoctorReport } from '../contract/doctor.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { LogLevel } from '../contract/scalars.ts';

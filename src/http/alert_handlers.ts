@@ -1,7 +1,7 @@
 import type { Alerts } from '../alerts/alerts.ts';
 import { isOfServices } from '../alerts/watched_rule.ts';
 import type { AlertList, AlertRule, ShownAlertRule } from '../contract/alerts.ts';
-import type { EventType } from '../contract/answers.ts';
+import type { EventType } from '../contract/events.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { allows, type Principal, refusal } from './permission.ts';

@@ -1,6 +1,6 @@
 import { hash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import type { ApiKey } from '../contract/answers.ts';
+import type { ApiKey } from '../contract/keys.ts';
 import { type Scope, scopes } from '../contract/scalars.ts';
 import { durableTransaction } from '../lib/database.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';

@@ -4,7 +4,7 @@ import type { Request, RequestHandler } from 'express';
 import type { Artifacts, ReceivedArtifact } from '../artifacts/artifacts.ts';
 import { leastBytes, stoodStill } from '../artifacts/upload.ts';
 import { archiveTypes, uploadQuery } from '../contract/artifacts.ts';
-import { servicePath } from '../contract/requests.ts';
+import { servicePath } from '../contract/services.ts';
 import { DavitError } from '../lib/errors.ts';
 import { validate } from '../lib/validation.ts';
 import { allowLongBody } from './connections.ts';

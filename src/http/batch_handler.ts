@@ -1,7 +1,8 @@
-import type { BatchResult, ErrorAnswer, OperationResult } from '../contract/answers.ts';
+import type { BatchOperation, BatchResult } from '../contract/batch.ts';
+import type { ErrorAnswer } from '../contract/error_answer.ts';
 import type { operations as contract } from '../contract/operations.ts';
-import type { BatchOperation } from '../contract/requests.ts';
 import type { Scope } from '../contract/scalars.ts';
+import type { OperationResult } from '../contract/services.ts';
 import type { Operations } from '../deploy/operations.ts';
 import { auditPart } from './audit.ts';
 import { errorReply, requestIdOf } from './errors.ts';

@@ -1,7 +1,7 @@
-import type { Event } from '../contract/answers.ts';
+import type { Event } from '../contract/events.ts';
+import { type EventsQuery, eventTypesOf } from '../contract/events.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
-import { type EventsQuery, eventTypesOf } from '../contract/requests.ts';
 import { DavitError } from '../lib/errors.ts';
 import type { EventFilter, EventLog } from '../services/event_log.ts';
 import type { LiveStreams } from './live_streams.ts';

@@ -1,4 +1,4 @@
-import type { Event } from '../contract/answers.ts';
+import type { Event } from '../contract/events.ts';
 import type { LiveDeployment, LiveService } from '../contract/live.ts';
 import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { EventLog } from '../services/event_log.ts';

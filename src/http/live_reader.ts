@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Event } from '../contract/answers.ts';
+import type { Event } from '../contract/events.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { ChangedKeys } from './changed_keys.ts';
 import { eventText } from './live_streams.ts';

@@ -1,6 +1,6 @@
+import type { LogsQuery } from '../contract/logs.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
-import type { LogsQuery } from '../contract/requests.ts';
 import { DavitError } from '../lib/errors.ts';
 import { milliseconds } from '../lib/units.ts';
 import { type Place, parseCursor } from '../logs/cursor.ts';

@@ -1,7 +1,7 @@
 import type { NotifierOutbox } from '../alerts/delivery/outbox.ts';
 import { toFailure } from '../alerts/notifiers/delivery_failure.ts';
 import { templateProblem } from '../alerts/notifiers/template.ts';
-import type { EventType } from '../contract/answers.ts';
+import type { EventType } from '../contract/events.ts';
 import type { NewNotifier, ShownNotifier } from '../contract/notifiers.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { DavitError } from '../lib/errors.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { errorAnswer } from '../contract/answers.ts';
 import { archiveTypes } from '../contract/artifacts.ts';
+import { errorAnswer } from '../contract/error_answer.ts';
 import { type ErrorCode, errorStatus } from '../contract/error_codes.ts';
 import type { Operation } from '../contract/operations/operation.ts';
 import type { Permission, Route } from './route.ts';

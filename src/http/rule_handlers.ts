@@ -1,4 +1,4 @@
-import type { EventType } from '../contract/answers.ts';
+import type { EventType } from '../contract/events.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { NewRule, Rule } from '../contract/rules.ts';
 import { DavitError } from '../lib/errors.ts';

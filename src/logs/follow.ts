@@ -1,4 +1,4 @@
-import type { LogLine, SkippedOutput } from '../contract/answers.ts';
+import type { LogLine, SkippedOutput } from '../contract/logs.ts';
 import { formatCursor, type Place, placeOf, type Standing, standingOf } from './cursor.ts';
 import { isSelected, type LogQuery, type SearchBudget } from './log_query.ts';
 import { offsetsOf, resume } from './resume.ts';

@@ -1,4 +1,4 @@
-import type { LogLine, SkippedOutput } from '../contract/answers.ts';
+import type { LogLine, SkippedOutput } from '../contract/logs.ts';
 import type { LogBatch } from './follow.ts';
 
 /** A batch with so many characters may have been cut off: the next one is there soon. */

@@ -1,4 +1,4 @@
-import type { SkippedOutput } from '../contract/answers.ts';
+import type { SkippedOutput } from '../contract/logs.ts';
 import type { Captures } from './captures.ts';
 import type { Catalog } from './catalog.ts';
 import { type Place, type Standing, standingOf } from './cursor.ts';

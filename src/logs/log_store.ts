@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { devNull } from 'node:os';
-import type { LogPage } from '../contract/answers.ts';
+import type { LogPage } from '../contract/logs.ts';
 import { errorMessage, systemErrorCode } from '../lib/errors.ts';
 import { Captures } from './captures.ts';
 import { Catalog } from './catalog.ts';

@@ -1,4 +1,4 @@
-import type { LogLine, LogPage, SkippedOutput } from '../contract/answers.ts';
+import type { LogLine, LogPage, SkippedOutput } from '../contract/logs.ts';
 import { formatCursor, type Place, placeOf, type Standing, standingOf } from './cursor.ts';
 import { levelOf } from './level.ts';
 import { type LineFilter, lineFilter } from './line_filter.ts';

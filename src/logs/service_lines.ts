@@ -1,4 +1,4 @@
-import type { LogLine, LogPage, SkippedOutput } from '../contract/answers.ts';
+import type { LogLine, LogPage, SkippedOutput } from '../contract/logs.ts';
 import { type Place, parseCursor } from './cursor.ts';
 
 /** Lines of one service from a place on, in one direction; `null`: from its end backwards. */

@@ -1,4 +1,4 @@
-import type { Event } from '../contract/answers.ts';
+import type { Event } from '../contract/events.ts';
 import type { EventLog } from '../services/event_log.ts';
 
 /** What happened to a service since the agent was started. */

@@ -1,6 +1,6 @@
-import type { ServiceStatus } from '../contract/answers.ts';
 import type { TrafficCounts } from '../contract/connections.ts';
 import { type Measurements, type SeriesName, seriesKey } from '../contract/series.ts';
+import type { ServiceStatus } from '../contract/services.ts';
 import type { ServiceStats, Stats } from '../contract/stats.ts';
 import { increase } from './increase.ts';
 import type { HostUsage, InstanceUsage, Tick } from './tick.ts';

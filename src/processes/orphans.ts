@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import { instanceIdPattern } from '../contract/scalars.ts';
 import type { ControlGroup } from './control_group.ts';
 import { findTree, type TreeMember, type TreeTarget } from './descendants.ts';

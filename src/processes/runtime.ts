@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { Adoption } from './adopt.ts';
 import {

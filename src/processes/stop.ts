@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import treeKill from 'tree-kill';
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { findTree, hasGroup, isGone, type TreeMember, type TreeTarget } from './descendants.ts';
 import { isAlive } from './identity.ts';

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Event, EventType } from '../contract/answers.ts';
+import type { Event, EventType } from '../contract/events.ts';
 import { transaction } from '../lib/database.ts';
 import { errorMessage } from '../lib/errors.ts';
 

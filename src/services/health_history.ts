@@ -1,6 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { HealthVerdict } from '../contract/answers.ts';
-import type { ProbeKind, ProbeRun } from '../contract/health.ts';
+import type { HealthVerdict, ProbeKind, ProbeRun } from '../contract/health.ts';
 import { transaction } from '../lib/database.ts';
 import { errorMessage } from '../lib/errors.ts';
 

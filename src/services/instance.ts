@@ -1,4 +1,5 @@
-import type { HealthVerdict, InstanceState, InstanceStatus } from '../contract/answers.ts';
+import type { HealthVerdict } from '../contract/health.ts';
+import type { InstanceState, InstanceStatus } from '../contract/instances.ts';
 
 /** The process tree of an instance: enough to prove, later, that a pid is still this process. */
 export interface InstanceProcess {

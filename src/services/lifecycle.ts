@@ -1,4 +1,4 @@
-import type { InstanceState } from '../contract/answers.ts';
+import type { InstanceState } from '../contract/instances.ts';
 import { DavitError } from '../lib/errors.ts';
 
 /**

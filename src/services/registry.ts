@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { InstanceList, Release, ServiceStatus, Service as ShownService } from '../contract/answers.ts';
+import type { InstanceList } from '../contract/instances.ts';
+import type { Release } from '../contract/releases.ts';
+import type { ServiceStatus, Service as ShownService } from '../contract/services.ts';
 import type { Spec } from '../contract/spec.ts';
 import { nextTime } from '../lib/cron.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';

@@ -1,6 +1,7 @@
-import type { InstanceState, ServiceState, ServiceStatus } from '../contract/answers.ts';
 import type { ErrorCode } from '../contract/error_codes.ts';
+import type { InstanceState } from '../contract/instances.ts';
 import type { Rollout } from '../contract/rollout.ts';
+import type { ServiceState, ServiceStatus } from '../contract/services.ts';
 import type { Spec } from '../contract/spec.ts';
 import { type Instance, isReady, pidOf } from './instance.ts';
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Release } from '../contract/answers.ts';
+import type { Release } from '../contract/releases.ts';
 import { type Spec, spec } from '../contract/spec.ts';
 import { transaction } from '../lib/database.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';

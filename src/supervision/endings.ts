@@ -1,4 +1,4 @@
-import type { EventType } from '../contract/answers.ts';
+import type { EventType } from '../contract/events.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { type InstanceProcess, type LastExit, pidOf } from '../services/instance.ts';
 import type { LifecycleEvent } from '../services/lifecycle.ts';

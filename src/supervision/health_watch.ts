@@ -1,4 +1,4 @@
-import type { EventType } from '../contract/answers.ts';
+import type { EventType } from '../contract/events.ts';
 import type { Spec } from '../contract/spec.ts';
 import type { HealthChange, HealthResult } from '../health/monitor.ts';
 import { Monitor } from '../health/monitor.ts';

@@ -1,4 +1,4 @@
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import {
   mostListed,
   type Orphan,

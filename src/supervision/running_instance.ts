@@ -1,4 +1,4 @@
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import type { ExitStatus } from '../processes/exit_status.ts';
 import type { ProcessTree, Runtime } from '../processes/runtime.ts';
 import type { InstanceProcess, LastExit } from '../services/instance.ts';

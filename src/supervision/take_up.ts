@@ -1,6 +1,6 @@
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StopReport } from '../contract/answers.ts';
+import type { StopReport } from '../contract/processes.ts';
 import type { Spec } from '../contract/spec.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { findControlGroup } from '../processes/control_group.ts';

@@ -1,4 +1,4 @@
-import type { Event, EventType } from '../contract/answers.ts';
+import type { Event, EventType } from '../contract/events.ts';
 import type { Why as WhyTold } from '../contract/why.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { type Instance, isReady } from '../services/instance.ts';

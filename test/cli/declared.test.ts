@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { parse } from 'yaml';
 import { declarationOf } from '../../src/cli/export.ts';
-import type { Service } from '../../src/contract/answers.ts';
+import type { Service } from '../../src/contract/services.ts';
 import { spec } from '../../src/contract/spec.ts';
 import { Draft } from '../../src/declarations/draft.ts';
 import { ended, Person, written } from './davit.ts';

@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import type { Service } from '../../src/contract/answers.ts';
+import type { Service } from '../../src/contract/services.ts';
 import { spec } from '../../src/contract/spec.ts';
 
 /** A request as it came. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { InstanceStatus } from '../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import type { TaskRun } from '../../src/contract/runs.ts';
 import type { Why } from '../../src/contract/why.ts';
 import { Person } from './davit.ts';

@@ -12,8 +12,8 @@ import {
 } from '../../src/console/pages/activity/audit_rows.ts';
 import { eventKinds, eventQuery, fitsEvent } from '../../src/console/pages/activity/event_filter.ts';
 import { localTime, rangeOf, timeOf } from '../../src/console/pages/activity/moments.ts';
-import { type Event, eventTypes } from '../../src/contract/answers.ts';
 import { type AuditRecord, auditOutcome } from '../../src/contract/audit.ts';
+import { type Event, eventTypes } from '../../src/contract/events.ts';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { openSignedIn, startBrowser } from '../helpers/browser.ts';
 import { until } from '../helpers/system.ts';

@@ -17,8 +17,8 @@ import { groupFields } from '../../src/console/pages/editor/form_groups.ts';
 import { type Fields, type JsonSchema, serviceSchema } from '../../src/console/pages/editor/json_schema.ts';
 import { callFor, planSource } from '../../src/console/pages/editor/plan_call.ts';
 import { ServiceText, textOfFields } from '../../src/console/pages/editor/service_text.ts';
-import type { Service } from '../../src/contract/answers.ts';
 import { declarationJsonSchema, type PlanStep } from '../../src/contract/declaration.ts';
+import type { Service } from '../../src/contract/services.ts';
 import { spec as specSchema } from '../../src/contract/spec.ts';
 import { applyPatch, hideValues } from '../../src/services/spec.ts';
 

@@ -8,7 +8,8 @@ import { errorRatioOf, sumOf } from '../../src/console/pages/overview/sums.ts';
 import { beatState } from '../../src/console/pages/services/beat_state.ts';
 import { countStates, filterServices, shownState } from '../../src/console/pages/services/service_rows.ts';
 import type { Alert } from '../../src/contract/alerts.ts';
-import type { Event, EventType, Service, ServiceState } from '../../src/contract/answers.ts';
+import type { Event, EventType } from '../../src/contract/events.ts';
+import type { Service, ServiceState } from '../../src/contract/services.ts';
 import type { SeriesPoints } from '../../src/contract/stats.ts';
 
 interface Given {

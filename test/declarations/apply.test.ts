@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OperationResult } from '../../src/contract/answers.ts';
+import type { OperationResult } from '../../src/contract/services.ts';
 import { spec } from '../../src/contract/spec.ts';
 import { carryOut, type Executor } from '../../src/declarations/apply.ts';
 import { makePlan } from '../../src/declarations/plan.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { OperationResult } from '../../src/contract/answers.ts';
+import type { OperationResult } from '../../src/contract/services.ts';
 import { type Spec, spec } from '../../src/contract/spec.ts';
 import { type ApplyRequest, Declarations } from '../../src/declarations/declarations.ts';
 import { Draft } from '../../src/declarations/draft.ts';

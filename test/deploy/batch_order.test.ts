@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BatchOperation } from '../../src/contract/requests.ts';
+import type { BatchOperation } from '../../src/contract/batch.ts';
 import { batchOrder } from '../../src/deploy/batch_order.ts';
 
 const known: Readonly<Record<string, readonly string[]>> = { api: ['db', 'cache'], web: ['api'] };

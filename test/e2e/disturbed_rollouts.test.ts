@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import type { InstanceStatus } from '../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 

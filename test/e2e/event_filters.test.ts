@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Event } from '../../src/contract/answers.ts';
+import type { Event } from '../../src/contract/events.ts';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
 
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorAnswer } from '../../src/contract/answers.ts';
+import { errorAnswer } from '../../src/contract/error_answer.ts';
 import { type OperationId, operations } from '../../src/contract/operations.ts';
 import { startAgent } from '../helpers/agent.ts';
 import { RandomRequests } from '../helpers/random_request.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Event, InstanceStatus } from '../../src/contract/answers.ts';
 import type { Deployment } from '../../src/contract/deployments.ts';
+import type { Event } from '../../src/contract/events.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { InstanceStatus } from '../../src/contract/answers.ts';
 import type { Deployment } from '../../src/contract/deployments.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { fixture } from '../helpers/processes.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { InstanceStatus } from '../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { stringify } from 'yaml';
-import type { Event } from '../../src/contract/answers.ts';
+import type { Event } from '../../src/contract/events.ts';
 import { type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { isRunning, until } from '../helpers/system.ts';
 

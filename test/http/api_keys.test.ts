@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, test } from 'node:test';
-import { createdApiKey } from '../../src/contract/answers.ts';
+import { createdApiKey } from '../../src/contract/keys.ts';
 import { ensureAdminKey } from '../../src/http/admin_key.ts';
 import { ApiKeys, type NewApiKey } from '../../src/http/api_keys.ts';
 import { migrations } from '../../src/services/schema.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import type { Event } from '../../src/contract/answers.ts';
 import type { Connection } from '../../src/contract/connections.ts';
+import type { Event } from '../../src/contract/events.ts';
 import { newRule } from '../../src/contract/rules.ts';
 import type { Scope } from '../../src/contract/scalars.ts';
 import { connectionHandlers } from '../../src/http/connection_handlers.ts';

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
-import type { EventType } from '../../src/contract/answers.ts';
+import type { EventType } from '../../src/contract/events.ts';
 import { Traces } from '../../src/http/traces.ts';
 import { KeyedLock } from '../../src/lib/keyed_lock.ts';
 import { EventLog } from '../../src/services/event_log.ts';

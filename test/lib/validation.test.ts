@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { z } from 'zod';
-import { batch, createService, deployService, logsQuery } from '../../src/contract/requests.ts';
+import { batch } from '../../src/contract/batch.ts';
+import { logsQuery } from '../../src/contract/logs.ts';
+import { createService, deployService } from '../../src/contract/services.ts';
 import type { DavitError } from '../../src/lib/errors.ts';
 import { closestName, validate } from '../../src/lib/validation.ts';
 

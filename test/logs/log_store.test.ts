@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { LogLine } from '../../src/contract/answers.ts';
+import type { LogLine } from '../../src/contract/logs.ts';
 import { parseCursor } from '../../src/logs/cursor.ts';
 import type { LogQuery } from '../../src/logs/log_query.ts';
 import { LogStore } from '../../src/logs/log_store.ts';

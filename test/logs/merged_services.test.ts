@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { LogLine } from '../../src/contract/answers.ts';
+import type { LogLine } from '../../src/contract/logs.ts';
 import type { MergedLine } from '../../src/contract/merged_logs.ts';
 import type { Place } from '../../src/logs/cursor.ts';
 import { MergedServices } from '../../src/logs/merged_services.ts';

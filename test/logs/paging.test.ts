@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { LogLine } from '../../src/contract/answers.ts';
+import type { LogLine } from '../../src/contract/logs.ts';
 import { type Place, parseCursor } from '../../src/logs/cursor.ts';
 import type { LogQuery } from '../../src/logs/log_query.ts';
 import { LogStore } from '../../src/logs/log_store.ts';

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LogLine } from '../../src/contract/answers.ts';
+import type { LogLine } from '../../src/contract/logs.ts';
 import type { SearchBudget } from '../../src/logs/log_query.ts';
 import { LogStore } from '../../src/logs/log_store.ts';
 import type { Retention } from '../../src/logs/retention.ts';

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { Event } from '../../src/contract/answers.ts';
+import type { Event } from '../../src/contract/events.ts';
 import type { Spec } from '../../src/contract/spec.ts';
 import { Exposition, type ExpositionOptions } from '../../src/metrics/exposition/exposition.ts';
 import { LabelSet } from '../../src/metrics/exposition/label_set.ts';

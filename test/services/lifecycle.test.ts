@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type InstanceState, instanceStates } from '../../src/contract/answers.ts';
+import { type InstanceState, instanceStates } from '../../src/contract/instances.ts';
 import { type LifecycleEvent, nextState } from '../../src/services/lifecycle.ts';
 
 const begins = ['start', 'waits', 'rests'] as const;

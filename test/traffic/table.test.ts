@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HealthVerdict } from '../../src/contract/answers.ts';
+import type { HealthVerdict } from '../../src/contract/health.ts';
 import { routingTable } from '../../src/contract/routing_table.ts';
 import { type Route, route } from '../../src/contract/rules.ts';
 import { spec } from '../../src/contract/spec.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InstanceStatus } from '../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
 import { freePort } from '../helpers/free_port.ts';
 import { fixture } from '../helpers/processes.ts';

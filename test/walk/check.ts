@@ -1,4 +1,4 @@
-import type { InstanceStatus } from '../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../src/contract/instances.ts';
 import type { SeenProcess } from './host.ts';
 import type { Lane, Seen, ShownService } from './lane.ts';
 import {

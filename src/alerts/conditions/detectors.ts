@@ -1,6 +1,6 @@
 import type { AlertEvent } from '../../contract/alerts.ts';
-import type { Event } from '../../contract/answers.ts';
 import type { Deployment } from '../../contract/deployments.ts';
+import type { Event } from '../../contract/events.ts';
 import type { Measurements } from '../../contract/series.ts';
 import type { DeploymentHistory } from '../../services/deployment_history.ts';
 import type { EventLog } from '../../services/event_log.ts';

@@ -1,4 +1,4 @@
-import type { LogLine, LogPage } from '../../contract/answers.ts';
+import type { LogLine, LogPage } from '../../contract/logs.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { servicePath } from '../arguments.ts';
 import { AgentClient, type Query } from '../client.ts';

@@ -1,4 +1,4 @@
-import type { LogLine } from '../../contract/answers.ts';
+import type { LogLine } from '../../contract/logs.ts';
 import { clipped, cutToWidth, wrapped } from '../styled_text.ts';
 import type { Canvas } from '../terminal.ts';
 import { safeText } from '../text.ts';

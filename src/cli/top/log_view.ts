@@ -1,4 +1,4 @@
-import type { LogLine, LogPage } from '../../contract/answers.ts';
+import type { LogLine, LogPage } from '../../contract/logs.ts';
 import { type LogLevel, logLevels } from '../../contract/scalars.ts';
 
 /** How many lines are kept to be looked through. */

@@ -1,4 +1,4 @@
-import type { ServiceState } from '../../contract/answers.ts';
+import type { ServiceState } from '../../contract/services.ts';
 import type { ServiceStats, Stats } from '../../contract/stats.ts';
 
 /** How much a state wants somebody to look at it. */

@@ -1,4 +1,4 @@
-import type { LogLine, LogPage } from '../../contract/answers.ts';
+import type { LogLine, LogPage } from '../../contract/logs.ts';
 import { detailsActions } from './details_actions.ts';
 import { actionOf, bindings } from './keys.ts';
 import { listActions, settled } from './list_actions.ts';

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { InstanceList, OperationResult } from '../../contract/answers.ts';
+import type { InstanceList } from '../../contract/instances.ts';
+import type { OperationResult } from '../../contract/services.ts';
 import type { Why } from '../../contract/why.ts';
 import { DavitError, errorMessage } from '../../lib/errors.ts';
 import { servicePath } from '../arguments.ts';

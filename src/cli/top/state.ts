@@ -1,5 +1,5 @@
-import type { InstanceStatus } from '../../contract/answers.ts';
 import type { Deployment } from '../../contract/deployments.ts';
+import type { InstanceStatus } from '../../contract/instances.ts';
 import type { Stats } from '../../contract/stats.ts';
 import type { Why } from '../../contract/why.ts';
 import type { Values } from '../sparkline.ts';

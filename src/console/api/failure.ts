@@ -1,4 +1,4 @@
-import type { ErrorAnswer } from '../../contract/answers.ts';
+import type { ErrorAnswer } from '../../contract/error_answer.ts';
 
 /** What an answer that is an error tells. */
 interface Told extends Partial<Pick<ErrorAnswer, 'details' | 'last_lines' | 'request_id' | 'restored'>> {

@@ -1,5 +1,5 @@
 import type { AlertList } from '../../contract/alerts.ts';
-import type { Event } from '../../contract/answers.ts';
+import type { Event } from '../../contract/events.ts';
 import type { LiveDeployment, LiveService } from '../../contract/live.ts';
 import type { Stats } from '../../contract/stats.ts';
 

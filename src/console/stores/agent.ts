@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
-import type { AgentInformation } from '../../contract/answers.ts';
+import type { AgentInformation } from '../../contract/agent.ts';
 import { api } from '../api/client.ts';
 import { useLive } from './live.ts';
 

@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
 import type { Alert, AlertList } from '../../contract/alerts.ts';
-import type { Event, EventList } from '../../contract/answers.ts';
+import type { Event, EventList } from '../../contract/events.ts';
 import { api } from '../api/client.ts';
 import { useLive } from './live.ts';
 

@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, triggerRef } from 'vue';
-import type { Service, ServiceList } from '../../contract/answers.ts';
+import type { Service, ServiceList } from '../../contract/services.ts';
 import type { ServiceStats, Stats } from '../../contract/stats.ts';
 import { api } from '../api/client.ts';
 import { type ApiFailure, failureOf } from '../api/failure.ts';

@@ -1,6 +1,5 @@
-import { apiKey, apiKeyList, createdApiKey } from '../answers.ts';
 import { auditList, auditQuery } from '../audit.ts';
-import { createKey, keyPath } from '../requests.ts';
+import { apiKey, apiKeyList, createdApiKey, createKey, keyPath } from '../keys.ts';
 import * as sessions from '../sessions.ts';
 import type { Operation } from './operation.ts';
 

@@ -1,12 +1,13 @@
 import { z } from 'zod';
+import { agentInformation, health, logLevelSetting } from '../agent.ts';
 import { agentConfiguration } from '../agent_configuration.ts';
-import { agentInformation, event, eventList, health, logLevelSetting } from '../answers.ts';
 import { doctorReport } from '../doctor.ts';
+import { event, eventList, eventsQuery } from '../events.ts';
 import * as live from '../live.ts';
-import { orphanList, stoppedOrphan } from '../processes.ts';
-import { emptyBody, eventsQuery, orphanPath } from '../requests.ts';
+import { orphanList, orphanPath, stoppedOrphan } from '../processes.ts';
 import * as stats from '../stats.ts';
 import type { Operation } from './operation.ts';
+import { emptyBody } from './operation.ts';
 
 /** The agent itself, and what it knows of everything: events, numbers, what is left over. */
 export const agentOperations = {

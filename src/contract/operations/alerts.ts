@@ -1,7 +1,7 @@
 import * as alerts from '../alerts.ts';
 import * as notifiers from '../notifiers.ts';
-import { emptyBody } from '../requests.ts';
 import type { Operation } from './operation.ts';
+import { emptyBody } from './operation.ts';
 
 const onAlertRule = { tag: 'alerts', path: alerts.alertRulePath } as const;
 const alertRuleErrors = [

@@ -1,8 +1,8 @@
-import { operationResult, release, releaseList } from '../answers.ts';
 import * as artifacts from '../artifacts.ts';
 import * as deployments from '../deployments.ts';
-import * as requests from '../requests.ts';
-import { failedDeploy, type Operation, onService } from './operation.ts';
+import { release, releaseList, releasePath, rollbackService } from '../releases.ts';
+import { deployService, operationResult } from '../services.ts';
+import { emptyBody, failedDeploy, type Operation, onService } from './operation.ts';
 
 const onDeployment = { tag: 'services', path: deployments.deploymentPath } as const;
 const deploymentErrors = ['service_not_found', 'deployment_not_found'] as const;
@@ -19,7 +19,7 @@ export const deploymentOperations = {
     ...onService,
     summary: 'Make a new release and replace what runs by it',
     query: deployments.deployQuery,
-    body: requests.deployService,
+    body: deployService,
     archive: 'allowed',
     answer: operationResult,
     errors: [...failedDeploy, ...artifactErrors],
@@ -27,7 +27,7 @@ export const deploymentOperations = {
   rollbackService: {
     ...onService,
     summary: 'Make an earlier release the current one again',
-    body: requests.rollbackService,
+    body: rollbackService,
     answer: operationResult,
     errors: ['service_not_found', 'release_not_found', ...failedDeploy],
   },
@@ -47,14 +47,14 @@ export const deploymentOperations = {
   cancelDeployment: {
     ...onDeployment,
     summary: 'End a deployment that waits or is under way; what served before serves again',
-    body: requests.emptyBody,
+    body: emptyBody,
     answer: deployments.deployment,
     errors: [...deploymentErrors, 'state_conflict', 'shutting_down'],
   },
   promoteDeployment: {
     ...onDeployment,
     summary: 'End the comparing of a deployment: its release gets all requests',
-    body: requests.emptyBody,
+    body: emptyBody,
     answer: deployments.deployment,
     errors: [...deploymentErrors, 'state_conflict', 'shutting_down'],
   },
@@ -66,7 +66,7 @@ export const deploymentOperations = {
   },
   showRelease: {
     tag: 'services',
-    path: requests.releasePath,
+    path: releasePath,
     summary: 'One release',
     answer: release,
     errors: ['service_not_found', 'release_not_found'],

@@ -1,6 +1,6 @@
-import { logLine, logPage } from '../answers.ts';
+import { logLine, logPage, logsQuery } from '../logs.ts';
 import * as mergedLogs from '../merged_logs.ts';
-import { logsQuery, servicePath } from '../requests.ts';
+import { servicePath } from '../services.ts';
 import type { Operation } from './operation.ts';
 
 /** What services wrote. */

@@ -1,6 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ErrorCode } from '../error_codes.ts';
-import { servicePath } from '../requests.ts';
+import { servicePath } from '../services.ts';
 
 /** What one operation of the API takes and gives. */
 export interface Operation {
@@ -40,3 +40,6 @@ export const failedDeploy = [
   'storage_unavailable',
   'shutting_down',
 ] as const;
+
+/** Of what is asked with nothing to be said about it. */
+export const emptyBody = z.strictObject({}).meta({ id: 'Empty' });

@@ -1,8 +1,9 @@
-import { emptyBody, servicePath } from '../requests.ts';
 import * as ruleRequests from '../rule_requests.ts';
 import { rule } from '../rules.ts';
+import { servicePath } from '../services.ts';
 import * as traffic from '../traffic.ts';
 import type { Operation } from './operation.ts';
+import { emptyBody } from './operation.ts';
 
 const onRule = { tag: 'routing', path: ruleRequests.rulePath } as const;
 const ruleErrors = ['rule_not_found', 'state_conflict', 'storage_unavailable', 'shutting_down'] as const;

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Counter, type MetricObject, Registry } from 'prom-client';
-import { eventTypes } from '../../contract/answers.ts';
+import { eventTypes } from '../../contract/events.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { EventLog } from '../../services/event_log.ts';
 import type { RouterTraffic } from '../../traffic/traffic.ts';

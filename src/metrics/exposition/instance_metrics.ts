@@ -1,4 +1,4 @@
-import type { HealthVerdict } from '../../contract/answers.ts';
+import type { HealthVerdict } from '../../contract/health.ts';
 import { isReady } from '../../services/instance.ts';
 import type { Sample } from './computed_metric.ts';
 import type { InstanceRestarts } from './instance_restarts.ts';

@@ -1,5 +1,5 @@
-import type { ServiceState } from '../../contract/answers.ts';
 import type { TrafficCounts } from '../../contract/connections.ts';
+import type { ServiceState } from '../../contract/services.ts';
 import { type Instance, isReady } from '../../services/instance.ts';
 import type { Registry } from '../../services/registry.ts';
 import { runningInstances, type Service, stateOf } from '../../services/service.ts';

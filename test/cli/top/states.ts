@@ -2,7 +2,7 @@ import type { Canvas } from '../../../src/cli/terminal.ts';
 import { logText } from '../../../src/cli/text.ts';
 import { reduce, type TopEvent } from '../../../src/cli/top/reducer.ts';
 import type { Effect, TopState } from '../../../src/cli/top/state.ts';
-import type { LogLine, LogPage } from '../../../src/contract/answers.ts';
+import type { LogLine, LogPage } from '../../../src/contract/logs.ts';
 import type { ServiceStats, Stats } from '../../../src/contract/stats.ts';
 
 export function service(id: string, change: Partial<ServiceStats> = {}): ServiceStats {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { InstanceStatus } from '../../../src/contract/answers.ts';
+import type { InstanceStatus } from '../../../src/contract/instances.ts';
 import type { FailPointName } from '../../../src/lib/fail_point.ts';
 import { until } from '../../helpers/system.ts';
 import type { FaultCase } from '../fault_case.ts';

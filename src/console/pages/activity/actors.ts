@@ -1,5 +1,5 @@
 import { computed } from 'vue';
-import type { ApiKeyList } from '../../../contract/answers.ts';
+import type { ApiKeyList } from '../../../contract/keys.ts';
 import { api } from '../../api/client.ts';
 import { useLoaded } from '../../composables/loaded.ts';
 import { useSession } from '../../stores/session.ts';

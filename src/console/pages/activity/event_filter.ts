@@ -1,4 +1,4 @@
-import type { Event } from '../../../contract/answers.ts';
+import type { Event } from '../../../contract/events.ts';
 
 /** The kinds of events that are told apart, with the types of each as the API takes them. */
 export const eventKinds: Readonly<Record<string, readonly string[]>> = {

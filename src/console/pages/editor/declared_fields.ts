@@ -1,4 +1,4 @@
-import type { Service } from '../../../contract/answers.ts';
+import type { Service } from '../../../contract/services.ts';
 import { type Fields, isFields, isSame, itemOf, type JsonSchema, objectSchemaFor } from './json_schema.ts';
 
 /** What the agent keeps of a service where it is not said: what a pipeline brought. */

@@ -1,5 +1,5 @@
-import type { Service } from '../../../contract/answers.ts';
 import type { PlanStep } from '../../../contract/declaration.ts';
+import type { Service } from '../../../contract/services.ts';
 import type { Fields } from './json_schema.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { computed, type InjectionKey, inject, ref, shallowRef } from 'vue';
 import { useI18n } from 'vue-i18n';
-import type { Service } from '../../../contract/answers.ts';
+import type { Service } from '../../../contract/services.ts';
 import { type Problem, problemsOf } from './check.ts';
 import { declaredFields } from './declared_fields.ts';
 import { formFields } from './form_fields.ts';

@@ -1,8 +1,8 @@
 import { computed, onScopeDispose, ref, shallowRef } from 'vue';
 import { useI18n } from 'vue-i18n';
-import type { OperationResult, Service } from '../../../contract/answers.ts';
 import type { Plan, PlanStep } from '../../../contract/declaration.ts';
 import type { Deployment } from '../../../contract/deployments.ts';
+import type { OperationResult, Service } from '../../../contract/services.ts';
 import { api } from '../../api/client.ts';
 import { ApiFailure, failureOf } from '../../api/failure.ts';
 import { useAction } from '../../composables/action.ts';

@@ -1,4 +1,4 @@
-import type { LogPage } from '../../../contract/answers.ts';
+import type { LogPage } from '../../../contract/logs.ts';
 import type { MergedLine, MergedLogPage, SkippedServiceOutput } from '../../../contract/merged_logs.ts';
 import type { LogLevel } from '../../../contract/scalars.ts';
 import { api } from '../../api/client.ts';

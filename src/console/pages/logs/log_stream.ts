@@ -1,5 +1,5 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
-import type { LogLine, SkippedOutput } from '../../../contract/answers.ts';
+import type { LogLine, SkippedOutput } from '../../../contract/logs.ts';
 import type { MergedLine, MergedLines, SkippedServiceOutput } from '../../../contract/merged_logs.ts';
 import { addressOf } from '../../api/client.ts';
 import { ApiFailure, failureOf } from '../../api/failure.ts';

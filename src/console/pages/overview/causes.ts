@@ -1,5 +1,5 @@
 import { onScopeDispose, type Ref, shallowRef, watch } from 'vue';
-import type { LogPage } from '../../../contract/answers.ts';
+import type { LogPage } from '../../../contract/logs.ts';
 import type { Why } from '../../../contract/why.ts';
 import { api } from '../../api/client.ts';
 import type { Problem } from './problems.ts';

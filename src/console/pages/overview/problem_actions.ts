@@ -1,7 +1,7 @@
 import { useI18n } from 'vue-i18n';
 import { useRouter } from 'vue-router';
 import type { Silence } from '../../../contract/alerts.ts';
-import type { OperationResult } from '../../../contract/answers.ts';
+import type { OperationResult } from '../../../contract/services.ts';
 import type { Why } from '../../../contract/why.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../composables/action.ts';

@@ -1,5 +1,6 @@
 import type { Alert } from '../../../contract/alerts.ts';
-import type { Event, Service } from '../../../contract/answers.ts';
+import type { Event } from '../../../contract/events.ts';
+import type { Service } from '../../../contract/services.ts';
 import { missingInstances, shownState } from '../services/service_rows.ts';
 
 /** Something that somebody should look at: of one service, or of the host or the agent. */

@@ -1,4 +1,4 @@
-import type { Event } from '../../../contract/answers.ts';
+import type { Event } from '../../../contract/events.ts';
 
 /** A deployment as its events tell it. */
 export interface RecentDeployment {

@@ -1,6 +1,6 @@
 import { type InjectionKey, inject, provide, type Ref, ref, type ShallowRef, shallowRef } from 'vue';
 import { useI18n } from 'vue-i18n';
-import type { OperationResult, Service } from '../../../contract/answers.ts';
+import type { OperationResult, Service } from '../../../contract/services.ts';
 import { api } from '../../api/client.ts';
 import { type ApiFailure, failureOf } from '../../api/failure.ts';
 import { useAction } from '../../composables/action.ts';

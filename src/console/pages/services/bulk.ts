@@ -1,5 +1,6 @@
 import { onScopeDispose, shallowRef } from 'vue';
-import type { BatchResult, EventType } from '../../../contract/answers.ts';
+import type { BatchResult } from '../../../contract/batch.ts';
+import type { EventType } from '../../../contract/events.ts';
 import { api } from '../../api/client.ts';
 import { type ApiFailure, failureOf } from '../../api/failure.ts';
 import { useLive } from '../../stores/live.ts';

@@ -1,6 +1,6 @@
 import { computed, type Ref } from 'vue';
 import { useI18n } from 'vue-i18n';
-import type { Service } from '../../../contract/answers.ts';
+import type { Service } from '../../../contract/services.ts';
 import { useFormat } from '../../composables/format.ts';
 import { type Span, useServiceHistory } from '../../composables/service_history.ts';
 import { beatState } from './beat_state.ts';

@@ -1,6 +1,6 @@
 import { useI18n } from 'vue-i18n';
 import { useRouter } from 'vue-router';
-import type { OperationResult, Service } from '../../../contract/answers.ts';
+import type { OperationResult, Service } from '../../../contract/services.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../composables/action.ts';
 import { useSession } from '../../stores/session.ts';

@@ -1,4 +1,4 @@
-import type { Service } from '../../../contract/answers.ts';
+import type { Service } from '../../../contract/services.ts';
 
 /** Which services are wanted; empty: all. */
 export interface ServiceFilter {

@@ -1,4 +1,4 @@
-import type { ApiKey } from '../../../contract/answers.ts';
+import type { ApiKey } from '../../../contract/keys.ts';
 import type { Scope } from '../../../contract/scalars.ts';
 
 /** From least to most; each includes those before it. */
