@@ -160,8 +160,7 @@ test('no secret is shown, wherever one may stand', () => {
 test('a label may have any name', () => {
   const labels = { valueOf: 'site', constructor: 'password=hunter2-hunter2', hasOwnProperty: 'x' };
   const remote_write = [{ name: 'far', url: 'https://in.example.org/', labels }];
-  const [target] = byPath({ metrics: { remote_write } })['metrics.remote_write']?.value as [
-    { labels: unknown },
-  ];
-  assert.deepEqual(target.labels, { ...labels, constructor: 'password=[redacted]' });
+  const shown = byPath({ metrics: { remote_write } })['metrics.remote_write']?.value;
+  const [target] = shown as { labels: unknown }[];
+  assert.deepEqual(target?.labels, { ...labels, constructor: 'password=[redacted]' });
 });
