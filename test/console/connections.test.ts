@@ -112,6 +112,23 @@ test('connections are filtered, searched and sorted, and the address says by wha
   assert.deepEqual(complaints, []);
 });
 
+test('a long table is as high before it was scrolled through as it is afterwards', async () => {
+  await Promise.all(Array.from({ length: 120 }, (_, number) => connect('chat', `/long/${number}`)));
+  await using opened = await open('?sort=client');
+  const { page, complaints } = opened;
+  await page.getByText('120 connections').waitFor();
+  const height = () => page.evaluate(() => document.documentElement.scrollHeight);
+  const foretold = await height();
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await page.locator('[aria-rowindex="121"]').waitFor();
+  assert.ok((await rowsOf(page).count()) < 40, 'only the rows near the window are in the document');
+  assert.equal(await height(), foretold);
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.locator('[aria-rowindex="2"]').waitFor();
+  assert.equal(await height(), foretold);
+  assert.deepEqual(complaints, []);
+});
+
 test('while it is paused, what is shown stays', async () => {
   await using opened = await open();
   const { page, complaints } = opened;
