@@ -30,7 +30,10 @@ export function addNotifiers(alert: Command, act: Act): void {
     .command('add')
     .description('Make one, which is told from then on.')
     .argument('<file>', 'YAML or JSON with all of it, its secret too; - reads standard input')
-    .option('--replace', 'put it in the place of the one that there is')
+    .option(
+      '--replace',
+      'put it in the place of the one that there is; its secrets are gone but those that `keep` in the file names',
+    )
     .addHelpText(
       'after',
       examples(['davit alert notifier add ops.yaml', 'davit alert notifier add - < ops.yaml']),
@@ -52,6 +55,7 @@ async function listNotifiers({ agent, terminal, json }: Run): Promise<void> {
   const columns: Column[] = [
     { title: 'NOTIFIER' },
     { title: 'TYPE' },
+    { title: 'FORMAT', dropAt: 1 },
     { title: 'ORIGIN', dropAt: 1 },
     { title: 'TARGET', dropAt: 3 },
     { title: 'WAITING', paint: (text) => (text === '0' ? text : terminal.style('yellow', text)) },
@@ -61,6 +65,7 @@ async function listNotifiers({ agent, terminal, json }: Run): Promise<void> {
   const rows = answer.notifiers.map((notifier) => [
     notifier.name,
     notifier.type,
+    notifier.webhook?.format ?? '-',
     notifier.origin,
     notifier.target,
     String(notifier.waiting),

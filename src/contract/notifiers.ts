@@ -121,14 +121,91 @@ export const newNotifier = z
   ])
   .meta({ id: 'NewNotifier' });
 
-/** All of it again: a secret that is not sent again is gone, so that none goes to a target for which it was not meant. */
+export type NewNotifier = z.output<typeof newNotifier>;
+
+const keptOfWebhook = z
+  .string()
+  .max(140)
+  .regex(/^(url|secret|body|headers\..+)$/, 'must be `url`, `secret`, `body` or `headers.` and a name');
+
+/**
+ * All of it again. A secret that is neither sent nor named in `keep` is gone; one is kept only where it goes to the same
+ * receiver, so that nobody has it sent to another one.
+ */
 export const replaceNotifier = z
   .discriminatedUnion('type', [
-    z.strictObject({ ...commonFields, ...webhookByApi }).refine(hasItsTemplate, templateIssue),
-    z.strictObject({ ...commonFields, ...emailByApi }),
+    z
+      .strictObject({
+        ...commonFields,
+        ...webhookByApi,
+        url: url.optional(),
+        keep: z
+          .array(keptOfWebhook)
+          .max(53)
+          .default([])
+          .describe(
+            'Which of its `secrets` stay as they are: `url`, and only together with it `secret`, `body` and `headers.<name>`.',
+          ),
+      })
+      .superRefine(checkKept),
+    z
+      .strictObject({
+        ...commonFields,
+        ...emailByApi,
+        keep: z
+          .array(z.enum(['username', 'password']))
+          .max(2)
+          .default([])
+          .describe(
+            'Which of its `secrets` stay as they are, where `host`, `port` and `security` are those that it has.',
+          ),
+      })
+      .superRefine(checkSentTwice),
   ])
   .meta({ id: 'ReplaceNotifier' });
-export type NewNotifier = z.output<typeof newNotifier>;
+export type ReplaceNotifier = z.output<typeof replaceNotifier>;
+
+type Complain = (issue: { code: 'custom'; path: string[]; message: string }) => void;
+
+/** What goes with a kept address, and what is needed where none is kept. */
+function checkKept(
+  sent: {
+    readonly format: string;
+    readonly url?: string | undefined;
+    readonly body?: string | undefined;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly keep: readonly string[];
+  },
+  context: { readonly addIssue: Complain },
+): void {
+  const { format, url: address, body, headers, keep } = sent;
+  const complain = (field: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [field], message });
+  checkSentTwice({ ...sent, ...flatHeaders(headers) }, context);
+  if (!keep.includes('url')) {
+    if (address === undefined) complain('url', 'is missing: send it, or name it in `keep`');
+    if (keep.length > 0)
+      complain('keep', 'needs `url` too: secrets are kept only for the address that it has');
+  }
+  if ((format === 'template') !== (body !== undefined || keep.includes('body')))
+    complain('body', templateMessage);
+}
+
+/** Throws nothing: it complains of what is both sent and kept. */
+function checkSentTwice(
+  sent: { readonly keep: readonly string[] },
+  { addIssue }: { readonly addIssue: Complain },
+): void {
+  const given = new Map(Object.entries(sent).map(([name, value]) => [name.toLowerCase(), value]));
+  for (const name of sent.keep)
+    if (given.get(name.toLowerCase()) !== undefined)
+      addIssue({ code: 'custom', path: ['keep'], message: `names \`${name}\`, which is sent as well` });
+}
+
+/** Each header under the name that `secrets` and `keep` have for it. */
+export function flatHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [`headers.${name}`, value]));
+}
 
 export const shownNotifier = z
   .object({
@@ -143,6 +220,27 @@ export const shownNotifier = z
     services: z.array(serviceGlob),
     severities: z.array(severity),
     send_resolved: z.boolean(),
+    timeout: duration,
+    keep_trying: duration,
+    webhook: z
+      .object({ format: webhookFields.format, content_type: webhookFields.content_type })
+      .nullable()
+      .describe('null: it is no webhook.'),
+    email: z
+      .object({
+        host: emailFields.host,
+        port: emailFields.port,
+        security: emailFields.security,
+        from: emailFields.from,
+        to: emailFields.to,
+      })
+      .nullable()
+      .describe('null: it is no e-mail.'),
+    secrets: z
+      .array(z.string())
+      .describe(
+        'What it has besides and is never shown: `url`, `secret`, `body`, `headers.<name>`, `username` and `password`, as `keep` of a replacement names them.',
+      ),
     waiting: z.int().describe('Notifications that wait to be delivered.'),
     last_delivered_at: z.iso.datetime().nullable(),
     last_error: z.string().nullable().describe('Of the last try; null: it worked, or there was none.'),

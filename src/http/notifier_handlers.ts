@@ -2,7 +2,7 @@ import type { NotifierOutbox } from '../alerts/delivery/outbox.ts';
 import { toFailure } from '../alerts/notifiers/delivery_failure.ts';
 import { templateProblem } from '../alerts/notifiers/template.ts';
 import type { EventType } from '../contract/events.ts';
-import type { NewNotifier, ShownNotifier } from '../contract/notifiers.ts';
+import type { NewNotifier, ReplaceNotifier, ShownNotifier } from '../contract/notifiers.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import { DavitError } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
@@ -31,9 +31,8 @@ export function notifierHandlers(outbox: NotifierOutbox, events: EventLog) {
     },
 
     replace: ({ path, body, principal }) => {
-      const notifier: NewNotifier = { ...body, name: path.notifier_name };
-      requireTemplate(notifier);
-      const changed = outbox.replace(notifier);
+      requireTemplate(body);
+      const changed = outbox.replace(path.notifier_name, body);
       record('notifier.updated', changed, principal.actor, 'changed');
       return changed;
     },
@@ -85,7 +84,7 @@ async function testNotifier(outbox: NotifierOutbox, name: string, principal: Pri
 }
 
 /** Throws `invalid_request` where the template of a webhook is none. */
-function requireTemplate(notifier: NewNotifier): void {
+function requireTemplate(notifier: NewNotifier | ReplaceNotifier): void {
   if (notifier.type !== 'webhook' || notifier.body === undefined) return;
   const problem = templateProblem(notifier.body);
   if (problem === null) return;

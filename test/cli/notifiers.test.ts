@@ -20,6 +20,11 @@ function shown(change: Partial<ShownNotifier> = {}): ShownNotifier {
     services: ['*'],
     severities: ['critical'],
     send_resolved: true,
+    timeout: '10s',
+    keep_trying: '24h',
+    webhook: { format: 'slack', content_type: 'application/json' },
+    email: null,
+    secrets: ['url'],
     waiting: 0,
     last_delivered_at: null,
     last_error: null,
@@ -38,6 +43,7 @@ test('notifiers are listed with what waits and what went wrong', async () => {
   const down = shown({
     name: 'down',
     type: 'email',
+    webhook: null,
     origin: 'api',
     target: 'a@b',
     waiting: 3,
@@ -47,9 +53,12 @@ test('notifiers are listed with what waits and what went wrong', async () => {
   const { code, out } = await person.davit(['alert', 'notifiers']);
   assert.equal(code, 0);
   const lines = out.trimEnd().split('\n');
-  assert.match(lines[0] ?? '', /^NOTIFIER +TYPE +ORIGIN +TARGET +WAITING +DELIVERED +LAST ERROR$/);
-  assert.match(lines[1] ?? '', /^ops +webhook +configuration +https:\/\/hooks\.example\.org +0 +- +-$/);
-  assert.match(lines[2] ?? '', /^down +email +api +a@b +3 +- +it is down/);
+  assert.match(lines[0] ?? '', /^NOTIFIER +TYPE +FORMAT +ORIGIN +TARGET +WAITING +DELIVERED +LAST ERROR$/);
+  assert.match(
+    lines[1] ?? '',
+    /^ops +webhook +slack +configuration +https:\/\/hooks\.example\.org +0 +- +-$/,
+  );
+  assert.match(lines[2] ?? '', /^down +email +- +api +a@b +3 +- +it is down/);
   assert.ok(!out.includes('\u001b[31m'));
   assert.equal(agent.requests[0]?.path, '/api/v1/notifiers');
   assert.equal(JSON.parse((await person.davit(['alert', 'notifiers', '--json'])).out).notifiers.length, 2);

@@ -2,16 +2,18 @@ import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import type { AlertsConfig } from '../../config/alerts.ts';
 import type { Notification } from '../../contract/alerts.ts';
-import type { NewNotifier, ShownNotifier } from '../../contract/notifiers.ts';
+import type { NewNotifier, ReplaceNotifier, ShownNotifier } from '../../contract/notifiers.ts';
 import { DavitError } from '../../lib/errors.ts';
 import { matchesGlob } from '../../lib/glob.ts';
 import { milliseconds } from '../../lib/units.ts';
 import { closestName } from '../../lib/validation.ts';
 import { version } from '../../lib/version.ts';
 import type { RunExec } from '../notifiers/exec.ts';
+import { withKept } from '../notifiers/kept_secrets.ts';
 import { makeNotifier, type NotifierDefinition } from '../notifiers/make_notifier.ts';
 import type { Delivered, Outbox } from '../notifiers/notifier.ts';
 import { NotifierStore } from '../notifiers/notifier_store.ts';
+import { shownSettings } from '../notifiers/shown_settings.ts';
 import { TargetGuard } from '../notifiers/target_guard.ts';
 import { testNotification } from '../notifiers/test_notification.ts';
 import { type DeliveryCounts, DeliveryQueue } from './delivery_queue.ts';
@@ -145,10 +147,10 @@ export class NotifierOutbox implements Outbox {
     return this.#keep(notifier);
   }
 
-  /** Throws `notifier_not_found`, `state_conflict` of one of the configuration, `target_not_allowed` and `storage_unavailable`. */
-  replace(notifier: NewNotifier): ShownNotifier {
-    this.#requireApi(notifier.name);
-    return this.#keep(notifier);
+  /** Throws `notifier_not_found`, `state_conflict` of one of the configuration, `invalid_request`, `target_not_allowed` and `storage_unavailable`. */
+  replace(name: string, sent: ReplaceNotifier): ShownNotifier {
+    this.#requireApi(name);
+    return this.#keep(withKept(sent, this.#store.get(name)));
   }
 
   /** What waits for it is forgotten. Throws `notifier_not_found`, `state_conflict` of one of the configuration, and `storage_unavailable`. */
@@ -251,25 +253,12 @@ function targetOf(notifier: NewNotifier): { readonly host: string; readonly port
 }
 
 function shown({ definition, origin, queue }: Place): ShownNotifier {
-  const { name, type, services, severities, send_resolved } = definition;
   return {
-    name,
-    type,
+    ...shownSettings(definition),
     origin,
-    target: shownTarget(definition),
-    services: [...services],
-    severities: [...severities],
-    send_resolved,
     waiting: queue.waiting,
     last_delivered_at: queue.lastDeliveredAt === null ? null : new Date(queue.lastDeliveredAt).toISOString(),
     last_error: queue.lastError,
     dropped: queue.counts.dropped,
   };
-}
-
-/** Path, query and arguments may be secrets. */
-function shownTarget(definition: NotifierDefinition): string {
-  if (definition.type === 'exec') return definition.command[0] ?? '';
-  if (definition.type === 'email') return definition.to.join(', ');
-  return definition.url === undefined ? 'an address in a file' : new URL(definition.url).origin;
 }

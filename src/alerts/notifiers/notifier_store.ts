@@ -38,6 +38,13 @@ export class NotifierStore {
     return this.#notifiers.has(name);
   }
 
+  /** Throws `notifier_not_found`. */
+  get(name: string): NewNotifier {
+    const notifier = this.#notifiers.get(name);
+    if (notifier !== undefined) return notifier;
+    throw new DavitError('notifier_not_found', `there is no notifier "${name}"`);
+  }
+
   /** Makes one, or another of one. Throws `state_conflict` when there are too many. */
   keep(notifier: NewNotifier): void {
     const { name } = notifier;
