@@ -378,7 +378,25 @@ test('steps are such that there are at most 300, and none takes part of a coarse
   assert.equal(step(hour, 5_000_000), 2 * hour);
   assert.equal(step(3 * day, 10_000), minute);
   assert.equal(step(20 * day, 10_000), hour);
+  const end = (asked: number, step: number) => history.plan({ from: now - 2 * hour, to: asked, step }).to;
+  assert.equal(end(now - hour - 1, 2 * minute), now - hour);
+  assert.equal(end(now - hour - 1, 90_000), now - hour);
+  assert.equal(end(now - hour - 1, 50_000), now - hour - 1);
+  now += 5_000;
+  assert.equal(end(now - 1, minute), now + 1);
+  assert.equal(end(now + hour, minute), now + hour);
   assert.throws(() => history.plan({ from: now, to: now, step: null }), { code: 'invalid_request' });
+});
+
+test('what is asked for up to the midst of a minute that was summarised has all of it', async () => {
+  const history = openHistory();
+  await fill(history, begin + 3 * hour, 10_000, () => 1);
+  const asked = { from: begin, to: begin + hour + 25_000, step: minute, agg: 'count' } as const;
+  assert.deepEqual((await points(history, 'host.cpu', asked)).slice(-2), [
+    [begin + hour - minute, 6],
+    [begin + hour, 6],
+  ]);
+  assert.equal(history.plan(asked).to, begin + hour + minute);
 });
 
 test('a clock that is far ahead for a while costs the oldest hours at most', async () => {

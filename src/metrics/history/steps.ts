@@ -12,7 +12,7 @@ export interface AskedSteps {
 /** Steps of equal length; the first one begins at `from`, a multiple of it. */
 export interface Steps {
   readonly from: number;
-  /** Where the last one ends, at the latest: nothing from then on is wanted. */
+  /** Where the last one ends, at the latest: nothing from then on is taken. */
   readonly to: number;
   readonly step: number;
   readonly count: number;
@@ -37,7 +37,7 @@ const niceSteps = [
 /**
  * Which steps are answered, and of what they are made: of the coarsest values of which each step is a whole number and that
  * reach back far enough, which is exact, for coarse values are made of the fine ones. A step that is finer than what is kept
- * of that time becomes greater.
+ * of that time becomes greater. Nor is part of a coarse value taken at the end: `to` goes on to where that ends, or to now.
  */
 export function planSteps({ from, to, step }: AskedSteps, { now, retention, interval }: Kept): Steps {
   if (from >= to) throw new DavitError('invalid_request', '`from` must be before `to`');
@@ -46,7 +46,9 @@ export function planSteps({ from, to, step }: AskedSteps, { now, retention, inte
   const whole = step === null ? niceStep(least, interval) : wholeStep(least);
   const begin = Math.floor(from / whole) * whole;
   const resolution = coarsestOf(whole, now - from, retention);
-  return { from: begin, to, step: whole, count: Math.ceil((to - begin) / whole), resolution };
+  const end = resolution === 0 ? to : Math.ceil(to / resolution) * resolution;
+  const count = Math.ceil((to - begin) / whole);
+  return { from: begin, to: Math.min(end, Math.max(to, now + 1)), step: whole, count, resolution };
 }
 
 /** The finest values that are kept for so long; where none are, those that are kept longest. */
