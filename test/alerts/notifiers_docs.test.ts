@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { makeNotifier } from '../../src/alerts/notifiers/make_notifier.ts';
 import { renderTemplate } from '../../src/alerts/notifiers/template.ts';
 import { alertsField } from '../../src/config/alerts.ts';
-import { newNotifier, webhookFormats } from '../../src/contract/notifiers.ts';
+import { newNotifier, replaceNotifier, webhookFormats } from '../../src/contract/notifiers.ts';
 import { type ReceivedRequest, startHttpReceiver } from '../helpers/http_receiver.ts';
 import { sampleNotification } from '../helpers/notification.ts';
 
@@ -26,7 +26,9 @@ test('every example of the page is what the agent takes, and there is one of eac
   assert.deepEqual([...new Set(formats)].sort(), [...webhookFormats].sort());
   const sent = examples.filter(({ alerts }) => !alerts);
   assert.ok(sent.length > 0);
-  for (const example of sent) newNotifier.parse(example);
+  for (const { name, ...settings } of sent)
+    if (settings.keep) replaceNotifier.parse(settings);
+    else newNotifier.parse({ name, ...settings });
 });
 
 test('the template of the page makes JSON', () => {

@@ -165,7 +165,7 @@ test('a rule is made by what it watches, fires, is edited and deleted; those of 
   assert.deepEqual(opened.complaints, []);
 });
 
-test('a notifier is made, tested with its exact outcome, replaced as a whole, and deleted', async () => {
+test('a notifier is made, tested with its exact outcome, changed without its secrets, and deleted', async () => {
   await using opened = await openSignedIn(browser, agent, '/console/alerts/notifiers');
   const { page } = opened;
   const item = (name: string) =>
@@ -196,11 +196,23 @@ test('a notifier is made, tested with its exact outcome, replaced as a whole, an
   await page.getByRole('button', { name: 'Edit hook' }).click();
   const editor = page.getByRole('dialog', { name: 'Edit hook' });
   assert.equal(await editor.getByLabel('Address').inputValue(), '');
-  await editor.getByLabel('Receiver').selectOption('davit');
+  assert.equal(await editor.getByLabel('Receiver').inputValue(), 'davit');
+  await editor.getByText('Header X-Team', { exact: true }).waitFor();
   await editor.getByLabel('Address').fill(receiver.url);
+  await editor.getByText('Another receiver gets none of the secrets').waitFor();
   await editor.getByLabel('Signing secret').fill('very secret');
+  await editor.getByLabel('More headers').fill('X-Team: ops\nX-Floor: 3');
   await editor.getByRole('button', { name: 'Save' }).click();
   await editor.waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Edit hook' }).click();
+  await editor.getByRole('button', { name: 'Take out: Header X-Floor' }).click();
+  await editor.getByLabel('One try may take').fill('3s');
+  await editor.getByRole('button', { name: 'Save' }).click();
+  await editor.waitFor({ state: 'hidden' });
+  const { notifiers } = (await agent.call('GET', `${api}/notifiers`)).body;
+  const hook = notifiers.find(({ name }: { name: string }) => name === 'hook');
+  assert.deepEqual([hook.timeout, hook.target], ['3s', new URL(receiver.url).origin]);
+  assert.deepEqual(hook.secrets.toSorted(), ['headers.X-Team', 'secret', 'url']);
   await page.getByRole('button', { name: 'Send a test to hook' }).click();
   await item('hook')
     .getByText(/It arrived within \d+ ms: status 200/)

@@ -14,8 +14,10 @@ export const formats: Readonly<Record<string, string | null>> = {
   alertmanager: 'Alertmanager',
 };
 
-/** A notifier as it is typed. An empty text: it is not said. */
+/** A notifier as it is typed. An empty text: it is not said, or, of a secret that is there, it stays. */
 export interface NotifierForm {
+  /** Which secrets are there and were not taken out; `keptSecrets` tells those of them that can stay. */
+  present: string[];
   name: string;
   type: 'webhook' | 'email';
   format: string;
@@ -38,37 +40,58 @@ export interface NotifierForm {
   keep_trying: string;
 }
 
-/** Begins with what the agent shows of a notifier; the rest it keeps to itself. */
+/** Begins with what the agent shows of a notifier; its secrets it keeps to itself. */
 export function notifierForm(notifier: ShownNotifier | null): NotifierForm {
+  const { webhook, email, secrets = [] } = notifier ?? {};
   return {
+    present: [...secrets],
     name: notifier?.name ?? '',
-    type: notifier?.type === 'email' ? 'email' : 'webhook',
-    // What it was is not shown; it must not become another one unseen.
-    format: notifier === null ? 'slack' : '',
+    type: email ? 'email' : 'webhook',
+    format: webhook?.format ?? 'slack',
     url: '',
     secret: '',
     headers: '',
-    body: '{"text": "{{title}}"}',
-    content_type: 'application/json',
-    host: '',
-    port: '587',
-    security: 'starttls',
+    body: secrets.includes('body') ? '' : '{"text": "{{title}}"}',
+    content_type: webhook?.content_type ?? 'application/json',
+    host: email?.host ?? '',
+    port: String(email?.port ?? 587),
+    security: email?.security ?? 'starttls',
     username: '',
     password: '',
-    from: '',
-    to: notifier?.type === 'email' ? notifier.target : '',
+    from: email?.from ?? '',
+    to: (email?.to ?? []).join(', '),
     services: (notifier?.services ?? ['*']).join(', '),
     severities: [...(notifier?.severities ?? severities)],
     send_resolved: notifier?.send_resolved ?? true,
-    timeout: '10s',
-    keep_trying: '24h',
+    timeout: notifier?.timeout ?? '10s',
+    keep_trying: notifier?.keep_trying ?? '24h',
   };
 }
 
+/** Whether it goes on to where it went, which is what its secrets are for. */
+export function isSameReceiver(form: NotifierForm, notifier: ShownNotifier): boolean {
+  if (form.type !== notifier.type) return false;
+  if (form.type === 'webhook') return form.url.trim() === '';
+  const { host, port, security } = notifierForm(notifier);
+  return form.host.trim() === host && form.port === port && form.security === security;
+}
+
+/** Which secrets of a notifier stay as they are: to another receiver none goes, and another one takes the place of its own. */
+export function keptSecrets(form: NotifierForm, notifier: ShownNotifier | null): string[] {
+  if (notifier === null || !isSameReceiver(form, notifier)) return [];
+  const typed = new Set(headersOf(form).map(([name]) => `headers.${name}`.toLowerCase()));
+  return form.present.filter((name) => {
+    if (name === 'body') return form.format === 'template' && form.body === '';
+    if (name === 'secret' || name === 'username' || name === 'password') return form[name] === '';
+    return !typed.has(name.toLowerCase());
+  });
+}
+
 /** What is sent for a form, without the name. The agent says what is wrong with it. */
-export function notifierBody(form: NotifierForm): object {
+export function notifierBody(form: NotifierForm, notifier: ShownNotifier | null): object {
   return {
     ...(form.type === 'webhook' ? webhook(form) : email(form)),
+    ...(notifier !== null && { keep: keptSecrets(form, notifier) }),
     services: words(form.services),
     severities: form.severities,
     send_resolved: form.send_resolved,
@@ -77,15 +100,20 @@ export function notifierBody(form: NotifierForm): object {
   };
 }
 
-function webhook({ format, url, secret, headers, body, content_type }: NotifierForm): object {
+function webhook(form: NotifierForm): object {
+  const { format, url, secret, body, content_type } = form;
   return {
     type: 'webhook',
     format,
-    url: url.trim(),
+    ...(url.trim() !== '' && { url: url.trim() }),
     ...(secret !== '' && { secret }),
-    ...(format === 'template' && { body, content_type }),
-    headers: Object.fromEntries(headers.split('\n').flatMap(headerOf)),
+    ...(format === 'template' && { ...(body !== '' && { body }), content_type }),
+    headers: Object.fromEntries(headersOf(form)),
   };
+}
+
+function headersOf({ headers }: NotifierForm): [string, string][] {
+  return headers.split('\n').flatMap(headerOf);
 }
 
 /** A line without a colon is taken as a name, so that the agent can say what is wrong with it. */
