@@ -1,4 +1,5 @@
 import type { LogLine, SkippedOutput } from '../contract/logs.ts';
+import { Turns } from '../lib/turns.ts';
 import { formatCursor, type Place, placeOf, type Standing, standingOf } from './cursor.ts';
 import { isSelected, type LogQuery, type SearchBudget } from './log_query.ts';
 import { offsetsOf, resume } from './resume.ts';
@@ -15,10 +16,17 @@ export interface LogBatch {
   readonly cursor: string;
   /** What the reader missed before these lines. */
   readonly skipped: SkippedOutput | null;
+  /** Whether there may be more at once. */
+  readonly more: boolean;
 }
 
 /** How much of what is followed is read at once. */
 const batchBudget: SearchBudget = { searched_bytes: 131_072, milliseconds: 200, answered_bytes: 131_072 };
+const mostLines = 4_000;
+/** Of so many services lines are read at a time, for all readers: each may have many files open for that. */
+const readAtOnce = 16;
+/** So many batches of several services may wait for a reader; those of more are smaller. */
+const wholeBatches = 4;
 /** A reader that falls so many bytes further behind is moved forward, to so many before the end. */
 const longestLag = 64 * 2 ** 20;
 const lagAfterMove = 2 ** 20;
@@ -31,15 +39,24 @@ const keptBatches = 16;
  */
 export class FollowedLines {
   readonly #batches = new Map<string, Promise<LogBatch>>();
+  readonly #turns = new Turns(readAtOnce);
 
   /**
    * The lines after a place as far as they are there; none, and the same cursor, where there is nothing for now.
    * @param state the service and how far it has grown: what is there does not change while this stays
+   * @param beside how many services the reader follows at the same time, this one included
    */
-  async next(state: string, runs: () => readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
+  async next(
+    state: string,
+    runs: () => readonly Run[],
+    place: Place,
+    query: LogQuery,
+    beside: number,
+  ): Promise<LogBatch> {
+    const part = Math.min(1, wholeBatches / beside);
     const { stream, release, instance, grep, level, since } = query;
-    const key = JSON.stringify([state, stream, release, instance, grep, level, since, place]);
-    const reading = this.#batches.get(key) ?? readOn(runs, place, query);
+    const key = JSON.stringify([state, stream, release, instance, grep, level, since, place, part]);
+    const reading = this.#batches.get(key) ?? this.#turns.run(() => readOn(runs, place, query, part));
     this.#batches.set(key, reading);
     for (const oldest of this.#batches.keys()) {
       if (this.#batches.size <= keptBatches) break;
@@ -59,10 +76,16 @@ export class FollowedLines {
   }
 }
 
-async function readOn(runs: () => readonly Run[], place: Place, query: LogQuery): Promise<LogBatch> {
-  const wanted = { ...query, lines: Number.POSITIVE_INFINITY };
-  const page = await searchForward(runs, place, wanted, batchBudget);
-  return { lines: page.lines, place: page.place, cursor: page.after, skipped: page.skipped };
+async function readOn(
+  runs: () => readonly Run[],
+  place: Place,
+  query: LogQuery,
+  part: number,
+): Promise<LogBatch> {
+  const wanted = { ...query, lines: Math.ceil(mostLines * part) };
+  const budget = { ...batchBudget, answered_bytes: batchBudget.answered_bytes * part };
+  const { lines, place: next, after, skipped, truncated } = await searchForward(runs, place, wanted, budget);
+  return { lines, place: next, cursor: after, skipped, more: truncated };
 }
 
 /** Watches how far one reader is behind, and moves it forward when that gets too much. */

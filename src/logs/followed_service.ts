@@ -1,9 +1,7 @@
 import type { LogLine, SkippedOutput } from '../contract/logs.ts';
 import type { LogBatch } from './follow.ts';
 
-/** A batch with so many characters may have been cut off: the next one is there soon. */
-const largeBatch = 2 ** 15;
-/** How long that is waited for, in milliseconds. */
+/** How long the next batch is waited for where there is more at once, in milliseconds. */
 const refillTime = 50;
 
 /** One of several services that are followed: the batch of it that waits to be taken. The next one is read when it was. */
@@ -13,7 +11,7 @@ export class FollowedService {
   readonly #reading: Promise<void>;
   #batch: LogBatch | null = null;
   #taken = 0;
-  #isLarge = false;
+  #hasMore = false;
   #skipped: SkippedOutput | null = null;
   #error: unknown = null;
   #hasEnded = false;
@@ -39,7 +37,7 @@ export class FollowedService {
 
   /** Whether all that waits has been taken, and more is probably there. */
   get mayHaveMore(): boolean {
-    return this.#batch === null && this.#isLarge;
+    return this.#batch === null && this.#hasMore;
   }
 
   /** What was missed before the lines that wait. */
@@ -76,7 +74,7 @@ export class FollowedService {
     const timer = setTimeout(resolve, refillTime);
     await promise;
     clearTimeout(timer);
-    this.#isLarge &&= this.isPending;
+    this.#hasMore &&= this.isPending;
   }
 
   /** To be called when the reading is over: resolves when it has ended. */
@@ -99,7 +97,7 @@ export class FollowedService {
         this.#release = resolve;
         this.#batch = batch;
         this.#skipped = batch.skipped;
-        this.#isLarge = batch.lines.reduce((sum, { line }) => sum + line.length, 0) >= largeBatch;
+        this.#hasMore = batch.more;
         this.#onRefill();
         this.#onNews();
         if (!this.#hasEnded) await promise;

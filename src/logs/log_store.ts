@@ -149,12 +149,14 @@ export class LogStore {
   /**
    * The last lines that fit, or those after a cursor, and then what is written, over restarts of the service, until
    * `signal` ends it or the service is deleted. It reads at the pace of its reader, who never slows anyone else, and is told what it misses.
+   * @param beside how many services the reader follows at the same time, this one included
    */
   async *follow(
     service: string,
     query: LogQuery,
     after: Place | null,
     signal: AbortSignal,
+    beside = 1,
   ): AsyncGenerator<LogBatch> {
     lineFilter(query.grep, query.level);
     const ended = AbortSignal.any([signal, this.feed.removalOf(service)]);
@@ -164,11 +166,11 @@ export class LogStore {
       let place = after ?? (await endOf(this.#catalog.of(service), query));
       if (after === null) {
         const { lines } = await this.query(service, query, { before: place });
-        yield { lines, place, cursor: formatCursor(place), skipped: null };
+        yield { lines, place, cursor: formatCursor(place), skipped: null, more: true };
       }
       while (!ended.aborted) {
         const growth = this.#captures.growthOf(service);
-        const batch = await this.#next(service, place, query, growth, lag);
+        const batch = await this.#next(service, place, query, growth, lag, beside);
         if (batch === null) {
           await this.#captures.grownSince(service, growth, ended);
           continue;
@@ -273,14 +275,15 @@ export class LogStore {
     query: LogQuery,
     growth: number,
     lag: Lag,
+    beside: number,
   ): Promise<LogBatch | null> {
     const runs = () => this.#catalog.of(service);
     const moved = await lag.check(runs(), place, query);
     if (moved !== null) {
       const { skipped } = moved;
-      return { lines: [], place: moved.place, cursor: skipped.cursor, skipped };
+      return { lines: [], place: moved.place, cursor: skipped.cursor, skipped, more: true };
     }
-    const batch = await this.#followed.next(`${service} ${growth}`, runs, place, query);
+    const batch = await this.#followed.next(`${service} ${growth}`, runs, place, query, beside);
     return batch.cursor === formatCursor(place) && batch.skipped === null ? null : batch;
   }
 

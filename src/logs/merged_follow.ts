@@ -47,7 +47,7 @@ export async function* followServices(
   const all = AbortSignal.any([signal, ending.signal]);
   all.addEventListener('abort', () => wake.call());
   const followed = services.map((service) => {
-    const batches = logs.follow(service, query, places.of(service), all);
+    const batches = logs.follow(service, query, places.of(service), all, services.length);
     return new FollowedService(service, batches, () => wake.call());
   });
   try {
@@ -126,9 +126,9 @@ async function* backlog(
 }
 
 async function endsOf(logs: ServiceLogs, services: readonly string[]): Promise<CompositePlace> {
-  return new Map(
-    await Promise.all(services.map(async (service) => [service, await logs.feed.end(service)] as const)),
-  );
+  const places = new Map<string, Place>();
+  for (const service of services) places.set(service, await logs.feed.end(service));
+  return places;
 }
 
 /** Where one reader is in each of several services. */

@@ -19,6 +19,8 @@ const fewestAtOnce = 20;
 const mostAtOnce = 2_000;
 /** What one of these readings may cost; how long all of them may take is for the whole page. */
 const partBudget = { searched_bytes: 32 * 2 ** 20, answered_bytes: 512 * 2 ** 10 };
+/** So many whole readings may wait while a file is sent; those of more services are smaller. */
+const wholeParts = 4;
 
 /** A page of the lines of several services, oldest first, with the cursors to go on in both directions. */
 export async function mergedPage(
@@ -110,9 +112,12 @@ export async function* allLines(
   query: Omit<LogQuery, 'lines'>,
   signal: AbortSignal,
 ): AsyncGenerator<MergedLine> {
-  const part = { ...query, lines: mostAtOnce };
+  // What was read waits for a reader that may be slow, so of many services there is little of each.
+  const share = Math.min(1, wholeParts / services.length);
+  const part = { ...query, lines: Math.ceil(mostAtOnce * share) };
+  const answered_bytes = partBudget.answered_bytes * share;
   // Not long, so that a reader that goes away is noticed.
-  const budget = { ...partBudget, milliseconds: 500 };
+  const budget = { ...partBudget, answered_bytes, milliseconds: 500 };
   const merged = new MergedServices(
     services.map((service) => {
       const read = (from: ReturnType<typeof parseCursor> | null) =>

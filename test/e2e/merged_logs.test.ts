@@ -22,6 +22,8 @@ interface Line {
 }
 
 const path = '/api/v1/logs';
+/** The cursor before all output of every service. */
+const wholeLog = 'AQ';
 
 async function deploy(service: string, command: string): Promise<void> {
   const { status, body } = await agent.call('POST', `/service/${service}/deploy`, {
@@ -297,6 +299,28 @@ test('a reader that stops reading costs no memory, and gets or is told of everyt
   );
   for (const name of names.slice(1)) assert.equal(come()[name]?.length, 2_001);
   assert.deepEqual([...new Set(stream.of('skipped').map(({ service }) => service))], ['flood-0']);
+});
+
+test('however many follow many services, few files are open at once', async () => {
+  await using small = await startAgent({ under: ['prlimit', '--nofile=512'] });
+  const names = Array.from({ length: 10 }, (_, n) => `many-${n}`);
+  const command = `seq -f 'line %g ${'x'.repeat(200)}' 1 300; exec sleep 1000`;
+  await Promise.all(
+    names.map((name) => small.call('POST', `/service/${name}/deploy`, { command, min_uptime: '0s' })),
+  );
+  const all = `${path}?services=many-*&after=${wholeLog}&lines=10000`;
+  const { after: end } = await small.until('GET', all, ({ lines }) => lines.length === 3_000);
+  // Each wants something else, so that none gets what was read for another.
+  const query = `services=many-*&follow=true&after=${wholeLog}`;
+  const opened = Array.from({ length: 60 }, (_, n) =>
+    EventStream.open(small, `${path}?${query}&since=${n + 1}h`),
+  );
+  const streams = await Promise.all(opened);
+  await until('everybody has come to the end', () => streams.every(({ lastId }) => lastId === end));
+  for (const stream of streams) {
+    assert.equal(stream.of('lines').flatMap(({ lines }) => lines).length, 3_000);
+    stream[Symbol.dispose]();
+  }
 });
 
 /** A file as it is sent, and its name. */
