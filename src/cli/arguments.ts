@@ -79,8 +79,9 @@ export function ruleArguments(value: string, earlier: readonly string[] | undefi
 }
 
 /** The id of a connection, which becomes part of a path too. */
-export function connectionArgument(value: string): string {
-  return checked(connectionId, value);
+/** One id more of several. */
+export function connectionArguments(value: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), checked(connectionId, value)];
 }
 
 export function durationArgument(value: string): string {

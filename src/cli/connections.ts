@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Connection } from '../contract/connections.ts';
 import type { ClosedConnections, ConnectionList } from '../contract/traffic.ts';
 import { DavitError } from '../lib/errors.ts';
-import { connectionArgument, serviceArgument, wholeNumber } from './arguments.ts';
+import { connectionArguments, serviceArgument, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { follow } from './event_stream.ts';
 import { since, sizeText } from './format.ts';
@@ -40,13 +40,14 @@ export function addConnections(program: Command, act: Act): void {
     )
     .action(act(listConnections));
   withSelection(connections.command('close'))
-    .description('Close one by its id, or all that fit.')
-    .argument('[connection]', 'its id', connectionArgument)
+    .description('Close some by their ids, or all that fit.')
+    .argument('[connections...]', 'their ids, 300 at most', connectionArguments)
     .option('--all', 'every one')
     .addHelpText(
       'after',
       examples([
         'davit connections close a1b2c3-17',
+        'davit connections close a1b2c3-17 a1b2c3-18',
         'davit connections close --service web --client 10.1.2.3',
       ]),
     )
@@ -105,21 +106,25 @@ async function followConnections({ agent, terminal, json, signal }: Run, query: 
 async function closeConnections(
   { agent, terminal, json }: Run,
   { all, ...options }: Selection & { readonly all?: boolean },
-  id?: string,
+  ids: readonly string[] = [],
 ): Promise<void> {
   const query = queryOf(options);
   const hasSelection = Object.keys(query).length > 0 || all === true;
-  if ((id !== undefined) === hasSelection)
-    throw new DavitError('usage', 'say which: an id, or flags such as --service, or --all');
+  if (ids.length > 0 === hasSelection)
+    throw new DavitError('usage', 'say which: ids, or flags such as --service, or --all');
+  const [id] = ids;
   const answer =
-    id === undefined
-      ? await agent().delete<ClosedConnections>(path, { ...query, all: all ? 'true' : undefined })
-      : await agent().delete<ClosedConnections>(`${path}/${id}`);
-  if (json) terminal.json(answer);
-  else
-    terminal.print(
-      `${answer.closed} ${answer.closed === 1 ? 'connection is' : 'connections are'} being closed`,
-    );
+    ids.length === 1
+      ? await agent().delete<ClosedConnections>(`${path}/${id}`)
+      : await agent().delete<ClosedConnections>(path, {
+          ...query,
+          ids: ids.length > 0 ? ids.join(',') : undefined,
+          all: all ? 'true' : undefined,
+        });
+  if (json) return terminal.json(answer);
+  const { closed, gone } = answer;
+  const left = gone.length === 0 ? '' : `; ${gone.length} ${gone.length === 1 ? 'was' : 'were'} gone already`;
+  terminal.print(`${closed} ${closed === 1 ? 'connection is' : 'connections are'} being closed${left}`);
 }
 
 function connectionTable({ terminal }: Run, connections: readonly Connection[]): string {

@@ -18,14 +18,28 @@ export const connectionsQuery = z.strictObject({
   limit: wholeNumber(1, 5_000).optional().describe('Default 1000, the oldest.'),
   follow: flag.optional().describe('Stay and send what changes, once a second, as server-sent events.'),
 });
-export const closeConnectionsQuery = z.strictObject({
-  ...selection,
-  all: flag.optional().describe('Needed where nothing else is named.'),
-});
 
 export const connectionId = z
   .string()
   .regex(/^[a-z0-9]{1,64}-\d{1,15}$/, 'must be the id of a connection, as listed');
+
+/** How many connections are named at once: more ids make an address that proxies refuse. */
+export const mostNamedConnections = 300;
+
+export const closeConnectionsQuery = z.strictObject({
+  ids: z
+    .string()
+    .max(6_000)
+    .refine((text) => {
+      const ids = text.split(',');
+      return ids.length <= mostNamedConnections && ids.every((id) => connectionId.safeParse(id).success);
+    }, `must be 1 to ${mostNamedConnections} ids of connections, as listed, with commas between them`)
+    .optional()
+    .describe(`Only these: 1 to ${mostNamedConnections} ids with commas between them.`),
+  ...selection,
+  all: flag.optional().describe('Needed where nothing else is named.'),
+});
+
 export const connectionPath = z.strictObject({ connection_id: connectionId });
 
 export const connectionList = z
@@ -44,7 +58,10 @@ export type ConnectionList = z.infer<typeof connectionList>;
 export const connectionChange = connection.meta({ id: 'ConnectionChange' });
 
 export const closedConnections = z
-  .object({ closed: z.int().describe('How many connections are being closed.') })
+  .object({
+    closed: z.int().describe('How many connections are being closed.'),
+    gone: z.array(connectionId).describe('Of those that were named by `ids`, which are not open any more.'),
+  })
   .meta({ id: 'ClosedConnections' });
 export type ClosedConnections = z.infer<typeof closedConnections>;
 

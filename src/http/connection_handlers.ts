@@ -60,8 +60,9 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
       return { connections: visible.slice(0, most), total: visible.length };
     },
 
-    close: async ({ query: { all, ...selection }, principal }) => {
+    close: async ({ query: { all, ids, ...selection }, principal }) => {
       const filter = readFilter(selection);
+      if (ids !== undefined) return closeNamed([...new Set(ids.split(','))], filter, principal);
       if (Object.keys(filter).length === 0 && !isSet(all))
         throw new DavitError('invalid_request', 'say which connections are meant, or all=true');
       const { service } = filter;
@@ -69,7 +70,7 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
         throw refusal(principal, 'operate', service);
       const closed = await closeFitting(filter, principal);
       record(service, principal, closed);
-      return { closed };
+      return { closed, gone: [] };
     },
 
     closeOne: async ({ path: { connection_id: id }, principal }) => {
@@ -79,7 +80,7 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
       if (!allows(principal, 'operate', found.service)) throw refusal(principal, 'operate', found.service);
       const closed = await connections.close({ ids: [id] });
       record(found.service ?? undefined, principal, closed);
-      return { closed };
+      return { closed, gone: [] };
     },
 
     traffic: ({ principal }) => {
@@ -109,13 +110,37 @@ export function connectionHandlers({ traffic, registry, events, streams }: Conne
     routers: Handler<Contract['listRouters']>;
   };
 
+  /** Closes those of the named ones that fit. Throws `forbidden` where one of them may be seen but not closed, and closes none then. */
+  async function closeNamed(ids: readonly string[], filter: ConnectionFilter, principal: Principal) {
+    const found = (await connections.list({ ids: [...ids] })).connections.filter((each) =>
+      maySee(principal, each),
+    );
+    const open = new Set(found.map(({ id }) => id));
+    const meant = found.filter((each) => fits(each, filter));
+    const foreign = meant.find(({ service }) => !allows(principal, 'operate', service));
+    if (foreign !== undefined) throw refusal(principal, 'operate', foreign.service);
+    const byService = [...Map.groupBy(meant, ({ service }) => service)];
+    const counts = await Promise.all(
+      byService.map(async ([service, those]) => {
+        const closed = await connections.close({ ids: those.map(({ id }) => id) });
+        record(service ?? undefined, principal, closed);
+        return closed;
+      }),
+    );
+    return { closed: sum(counts), gone: ids.filter((id) => !open.has(id)) };
+  }
+
   /** Who may not act on everything closes those of the services on which they may. */
   async function closeFitting(filter: ConnectionFilter, principal: Principal): Promise<number> {
     if (filter.service !== undefined || allows(principal, 'operate', null)) return connections.close(filter);
     const own = registry.services().filter(({ id }) => allows(principal, 'operate', id));
     const closed = await Promise.all(own.map(({ id }) => connections.close({ ...filter, service: id })));
-    return closed.reduce((sum, count) => sum + count, 0);
+    return sum(closed);
   }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
 }
 
 /** A connection that leads nowhere is shown to those who may see the whole agent. */

@@ -95,28 +95,43 @@ test('what opens, changes and closes is shown as it comes', async () => {
   assert.equal((await ended(child)).code, 130);
 });
 
-test('connections are closed by id, by what they have in common, or all', async () => {
-  await using agent = await fakeAgent(() => ({ closed: 1 }));
+test('connections are closed by id, by several, by what they have in common, or all', async () => {
+  await using agent = await fakeAgent(() => ({ closed: 1, gone: [] }));
   agent.describeIn(person.path('data'));
   assert.equal(
     (await person.davit(['connections', 'close', 'a1b2-17'])).out,
     '1 connection is being closed\n',
   );
+  await person.davit(['connections', 'close', 'a1b2-17', 'a1b2-18']);
   await person.davit(['connections', 'close', '--service', 'web', '--client', '10.1.2.3']);
   await person.davit(['connections', 'close', '--all']);
   assert.deepEqual(
     agent.requests.map(({ method, path, query }) => [method, path, query]),
     [
       ['DELETE', '/api/v1/connections/a1b2-17', {}],
+      ['DELETE', '/api/v1/connections', { ids: 'a1b2-17,a1b2-18' }],
       ['DELETE', '/api/v1/connections', { service: 'web', client: '10.1.2.3' }],
       ['DELETE', '/api/v1/connections', { all: 'true' }],
     ],
   );
 });
 
-for (const words of [[], ['a1b2-17', '--all'], ['../keys'], ['a1b2-17', '--service', 'web']])
+test('of connections that are closed by their ids, it is said how many were gone already', async () => {
+  await using agent = await fakeAgent(() => ({ closed: 2, gone: ['a1b2-18'] }));
+  agent.describeIn(person.path('data'));
+  const { out } = await person.davit(['connections', 'close', 'a1b2-17', 'a1b2-18', 'a1b2-19']);
+  assert.equal(out, '2 connections are being closed; 1 was gone already\n');
+});
+
+for (const words of [
+  [],
+  ['a1b2-17', '--all'],
+  ['../keys'],
+  ['a1b2-17', '--service', 'web'],
+  ['a1b2-17', 'x'],
+])
   test(`davit connections close ${words.join(' ')} is wrong usage`, async () => {
-    await using agent = await fakeAgent(() => ({ closed: 1 }));
+    await using agent = await fakeAgent(() => ({ closed: 1, gone: [] }));
     agent.describeIn(person.path('data'));
     assert.equal((await person.davit(['connections', 'close', ...words])).code, 2);
     assert.equal(agent.requests.length, 0);

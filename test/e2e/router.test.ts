@@ -195,6 +195,26 @@ test('connections are listed with their bytes, and closed one by one or by what 
   assert.equal((await agent.call('DELETE', `/api/v1/connections/${chat.id}`)).status, 404);
 });
 
+test('connections are closed by their ids, many at once', async () => {
+  const opened = await Promise.all(['/a', '/b', '/c'].map((path) => connect('web.test', path)));
+  await Promise.all(opened.map((one) => one.says('hello')));
+  const path = '/api/v1/connections?protocol=websocket';
+  const { connections } = await agent.until('GET', path, (body) => body.total === 3);
+  const meant = connections.filter((each: { path: string }) => each.path !== '/b');
+  const [first = '', second = ''] = meant.map(({ id }: { id: string }) => id);
+  const gone = first.replace(/-\d+$/, '-999999');
+  const answer = await agent.call('DELETE', `/api/v1/connections?ids=${first},${gone},${second}`);
+  assert.deepEqual([answer.status, answer.body], [200, { closed: 2, gone: [gone] }]);
+  await Promise.all([opened[0]?.closed, opened[2]?.closed]);
+  assert.ok(opened[1]?.isOpen);
+  const many = Array.from({ length: 301 }, (_, number) => `a-${number}`).join(',');
+  for (const ids of ['', 'a1b2', many])
+    assert.equal((await agent.call('DELETE', `/api/v1/connections?ids=${ids}`)).status, 400, ids);
+  await agent.call('DELETE', '/api/v1/connections?all=true');
+  await opened[1]?.closed;
+  await agent.until('GET', path, (body) => body.total === 0);
+});
+
 test('a stream tells which connections open, change and close', async () => {
   const end = new AbortController();
   const headers = { authorization: `Bearer ${agent.key}` };

@@ -241,6 +241,26 @@ test('connections are closed by those who may operate their service, and only th
   );
 });
 
+test('connections that are named are closed together, and those that are gone are told', async () => {
+  using desk = new Desk();
+  const router = await routerWithConnections(desk);
+  const close = (who: Principal, query: object) => desk.connections('close', who, { query });
+  assert.deepEqual(await close(admin, { ids: 'r-1,r-3,r-9,r-1' }), { closed: 2, gone: ['r-9'] });
+  assert.deepEqual(await close(admin, { ids: 'r-1,r-2', service: 'other' }), { closed: 1, gone: [] });
+  // What one may not see is as if it were not there.
+  assert.deepEqual(await close(ofTeam('operate'), { ids: 'r-1,r-2,r-3' }), {
+    closed: 1,
+    gone: ['r-2', 'r-3'],
+  });
+  await assert.rejects(close(ofTeam('read'), { ids: 'r-1' }), { code: 'forbidden' });
+  const asked = router.asked.flatMap((question) => (question.type === 'close' ? [question.filter] : []));
+  assert.deepEqual(asked, [{ ids: ['r-1'] }, { ids: ['r-3'] }, { ids: ['r-2'] }, { ids: ['r-1'] }]);
+  assert.deepEqual(
+    desk.told.map(({ service }) => service),
+    ['team-web', null, 'other', 'team-web'],
+  );
+});
+
 test('what went through is shown of the services that one may read, and summed over those', async () => {
   using desk = new Desk();
   const router = await desk.world.router();

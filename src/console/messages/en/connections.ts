@@ -39,6 +39,6 @@ export default {
   target: 'Host and path',
   to_routing: 'See what goes where',
   too_many:
-    'What is found by a search is closed one by one, 500 at most. Choose a service, a client or a protocol instead.',
+    'Of what is found by a search, 3,000 are closed at most. Choose a service, a client or a protocol instead.',
   total: '{count} connection | {count} connections',
 };

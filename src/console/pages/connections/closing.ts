@@ -8,10 +8,10 @@ import { useSession } from '../../stores/session.ts';
 import type { ConnectionChoice } from './connection_filter.ts';
 import type { ConnectionRow } from './connection_rows.ts';
 
-/** How many are closed one by one at most, which is needed where the agent cannot tell which ones are meant. */
-const mostSingle = 500;
-/** How many of them at the same time. */
-const atOnce = 6;
+/** How many are closed by their ids at most, which is needed where the agent cannot tell which ones are meant. */
+const mostNamed = 3_000;
+/** How many the agent takes at once. */
+const atOnce = 300;
 
 interface ClosingOptions {
   readonly filter: Ref<ConnectionChoice>;
@@ -35,7 +35,7 @@ export function useClosing({ filter, search, rows, total, reload }: ClosingOptio
   const count = computed(() =>
     !isSearched.value && session.can('operate', null) ? total.value : mine.value.length,
   );
-  const isTooMany = computed(() => isSearched.value && count.value > mostSingle);
+  const isTooMany = computed(() => isSearched.value && count.value > mostNamed);
 
   async function closeOne({ id, client, service }: ConnectionRow): Promise<void> {
     const text = [
@@ -55,11 +55,11 @@ export function useClosing({ filter, search, rows, total, reload }: ClosingOptio
     const meant = mine.value.map(({ id }) => id);
     const isWanted = await ask({
       title: t('connections.close_many', { count: number }, number),
-      text: `${t('connections.close_cost')} ${t('connections.close_also_new')}`,
+      text: [t('connections.close_cost'), isSearched.value ? '' : t('connections.close_also_new')].join(' '),
       action: t('connections.close_all'),
     });
     if (!isWanted) return;
-    if (isSearched.value) await closeEach(meant);
+    if (isSearched.value) await closeNamed(meant);
     else await closeFitting();
     await reload();
   }
@@ -74,29 +74,25 @@ export function useClosing({ filter, search, rows, total, reload }: ClosingOptio
     );
   }
 
-  async function closeEach(ids: readonly string[]): Promise<void> {
-    const left = ids.slice(0, mostSingle);
+  async function closeNamed(meant: readonly string[]): Promise<void> {
+    const ids = meant.slice(0, mostNamed);
     let closed = 0;
-    const failures: ReturnType<typeof failureOf>[] = [];
     done.value = 0;
     isBusy.value = true;
-    const work = async () => {
-      for (let id = left.pop(); id !== undefined; id = left.pop()) {
-        try {
-          closed += (await api.delete<ClosedConnections>(`/connections/${id}`)).closed;
-        } catch (error) {
-          const failure = failureOf(error);
-          // It has ended by itself.
-          if (failure.code !== 'connection_not_found') failures.push(failure);
-        }
-        done.value += 1;
+    try {
+      while (done.value < ids.length) {
+        const some = ids.slice(done.value, done.value + atOnce);
+        const query = { ids: some.join(',') };
+        closed += (await api.delete<ClosedConnections>('/connections', { query })).closed;
+        done.value += some.length;
       }
-    };
-    await Promise.all(Array.from({ length: atOnce }, work));
-    isBusy.value = false;
-    if (closed > 0) succeed(t('connections.closed', { count: closed }, closed));
-    if (failures[0]) fail(failures[0]);
-    else if (closed === 0) succeed(t('connections.closed', { count: 0 }, 0));
+      succeed(t('connections.closed', { count: closed }, closed));
+    } catch (error) {
+      if (closed > 0) succeed(t('connections.closed', { count: closed }, closed));
+      fail(failureOf(error));
+    } finally {
+      isBusy.value = false;
+    }
   }
 
   return { count, isTooMany, isBusy, done, closeOne, closeAll };
