@@ -160,12 +160,14 @@ export class EventLog {
     if (filter.after === undefined) yield* this.list(filter);
     while (!signal.aborted) {
       const happened = once(this.#emitter, 'event', { signal }).catch(() => undefined);
+      const last = this.#lastId;
       const next = this.#select({ ...filter, after: cursor, limit: followedAtOnce }, 'ASC');
       for (const event of next) {
         yield event;
         if (signal.aborted) return;
       }
-      cursor = next.at(-1)?.id ?? cursor;
+      // What does not fit is not looked at again.
+      cursor = next.length < followedAtOnce ? Math.max(cursor, last) : (next.at(-1)?.id ?? cursor);
       if (next.length === 0) await happened;
     }
   }
