@@ -9,6 +9,9 @@ const keptResolved = 1_000;
 /** How many changes wait at most while nothing can be written. */
 const mostWaiting = 20_000;
 
+/** A place among those that are over. */
+export type AlertPlace = Pick<AlertRecord, 'id'> & { readonly resolved_at: number };
+
 /** Alerts in SQLite: those that are pending or fire, and the last ones that are over. What cannot be written is written with the next change. */
 export class AlertStore {
   readonly #database: DatabaseSync;
@@ -30,10 +33,16 @@ export class AlertStore {
       remove: prepare('DELETE FROM alerts WHERE id = ?'),
       find: prepare('SELECT id, record FROM alerts WHERE id = ?'),
       live: prepare("SELECT id, record FROM alerts WHERE state <> 'resolved' ORDER BY started_at"),
-      resolved: prepare("SELECT id, record FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC"),
+      resolved: prepare(
+        "SELECT id, record FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC, id DESC",
+      ),
+      resolvedBefore: prepare(
+        `SELECT id, record FROM alerts WHERE state = 'resolved' AND (resolved_at, id) < (?, ?)
+         ORDER BY resolved_at DESC, id DESC`,
+      ),
       prune: prepare(
         `DELETE FROM alerts WHERE state = 'resolved' AND id NOT IN
-         (SELECT id FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC LIMIT ${keptResolved})`,
+         (SELECT id FROM alerts WHERE state = 'resolved' ORDER BY resolved_at DESC, id DESC LIMIT ${keptResolved})`,
       ),
     };
   }
@@ -43,10 +52,13 @@ export class AlertStore {
     return this.#read([...this.#statements.live.all()]);
   }
 
-  /** Those that are over, the newest first. */
-  resolved(): AlertRecord[] {
+  /** Those that are over, the newest first; before a place, where one is given. */
+  resolved(before: AlertPlace | null = null): AlertRecord[] {
     this.flush();
-    return this.#read([...this.#statements.resolved.all()]);
+    const { resolved, resolvedBefore } = this.#statements;
+    return this.#read([
+      ...(before === null ? resolved.all() : resolvedBefore.all(before.resolved_at, before.id)),
+    ]);
   }
 
   find(id: string): AlertRecord | null {

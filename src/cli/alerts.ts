@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Alert, AlertInFull, AlertList } from '../contract/alerts.ts';
-import { alertArgument, serviceArgument, wholeNumber } from './arguments.ts';
+import { alertArgument, alertCursorArgument, serviceArgument, wholeNumber } from './arguments.ts';
 import type { Act, Run } from './command.ts';
 import { moment, since } from './format.ts';
 import { examples } from './help.ts';
@@ -12,6 +12,7 @@ const path = '/api/v1/alerts';
 
 interface ListOptions {
   readonly all?: boolean;
+  readonly before?: string;
   readonly service?: string;
   readonly limit?: number;
 }
@@ -21,11 +22,21 @@ export function addAlerts(program: Command, act: Act): void {
     .command('alerts')
     .description('List what fires and what is about to.')
     .option('--all', 'also what is over')
+    .addOption(
+      new Option('--before <cursor>', 'only what was over before a cursor')
+        .conflicts('all')
+        .argParser(alertCursorArgument),
+    )
     .option('--service <service>', 'only of that service', serviceArgument)
     .option('--limit <number>', 'how many of each at most (default: 100)', wholeNumber())
     .addHelpText(
       'after',
-      examples(['davit alerts', 'davit alerts --all --service web', 'davit alerts --json']),
+      examples([
+        'davit alerts',
+        'davit alerts --all --service web',
+        'davit alerts --before 1767225600000.k3f9x2m7q4wz',
+        'davit alerts --json',
+      ]),
     )
     .action(act(listAlerts));
 }
@@ -39,15 +50,11 @@ export function addShowAlert(alert: Command, act: Act): void {
     .action(act(showAlert));
 }
 
-async function listAlerts(
-  { agent, terminal, json }: Run,
-  { all, service, limit }: ListOptions,
-): Promise<void> {
-  const { alerts } = await agent().get<AlertList>(path, { service, limit });
-  const over = all ? (await agent().get<AlertList>(path, { state: 'resolved', service, limit })).alerts : [];
-  const found = [...alerts, ...over];
-  if (json) return terminal.json({ alerts: found });
-  if (found.length === 0) return terminal.print(all ? 'There is no alert, and was none.' : 'Nothing fires.');
+async function listAlerts({ agent, terminal, json }: Run, options: ListOptions): Promise<void> {
+  const { alerts, next } = await findAlerts(agent(), options);
+  if (json) return terminal.json({ alerts, next });
+  if (next !== null) terminal.note(`davit: there are more that are over, before these: --before ${next}`);
+  if (alerts.length === 0) return terminal.print(nothingText(options));
   const columns: Column[] = [
     { title: 'ID', dropAt: 2 },
     { title: 'STATE', paint: (state) => stateStyle(terminal, state) },
@@ -57,7 +64,7 @@ async function listAlerts(
     { title: 'TOLD', dropAt: 1 },
     { title: 'SUMMARY', isFlexible: true },
   ];
-  const rows = found.map((alert) => [
+  const rows = alerts.map((alert) => [
     alert.id,
     alert.state,
     alert.severity,
@@ -67,6 +74,23 @@ async function listAlerts(
     alert.summary,
   ]);
   terminal.print(table(columns, rows, terminal.columns));
+}
+
+async function findAlerts(
+  agent: ReturnType<Run['agent']>,
+  { all, service, limit, before }: ListOptions,
+): Promise<AlertList> {
+  const history = () => agent.get<AlertList>(path, { state: 'resolved', service, limit, before });
+  if (before !== undefined) return history();
+  const { alerts } = await agent.get<AlertList>(path, { service, limit });
+  if (!all) return { alerts, next: null };
+  const over = await history();
+  return { alerts: [...alerts, ...over.alerts], next: over.next ?? null };
+}
+
+function nothingText({ all, before }: ListOptions): string {
+  if (before !== undefined) return 'Nothing older is kept.';
+  return all ? 'There is no alert, and was none.' : 'Nothing fires.';
 }
 
 async function showAlert({ agent, terminal, json }: Run, _options: object, id: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { alertName, alertPath, silencePath } from '../contract/alerts.ts';
+import { alertCursor, alertName, alertPath, silencePath } from '../contract/alerts.ts';
 import { configName } from '../contract/config_file.ts';
 import { keyPath } from '../contract/keys.ts';
 import { orphanPath } from '../contract/processes.ts';
@@ -44,6 +44,10 @@ export function alertArgument(value: string): string {
 }
 
 /** The name of an alert rule or a notifier, which becomes part of a path too. */
+export function alertCursorArgument(value: string): string {
+  return checked(alertCursor, value);
+}
+
 export function alertNameArgument(value: string): string {
   return checked(alertName, value);
 }

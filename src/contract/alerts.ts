@@ -168,13 +168,28 @@ export type AlertInFull = z.infer<typeof alertInFull>;
 /** Of an alert or a silence; made by the agent. */
 const madeId = z.string().regex(/^[a-z0-9]{1,64}$/, 'must be an id as it is listed');
 
+/** A place in what is over: when that was, in milliseconds since the epoch, and the id. */
+export const alertCursor = z
+  .string()
+  .regex(/^\d{1,16}\.[a-z0-9]{1,64}$/, 'must be a cursor that came as `next`');
+
 export const alertsQuery = z.strictObject({
   state: z.enum(alertStates).optional().describe('Default: pending and firing.'),
   service: serviceId.optional(),
   rule: alertName.optional(),
+  before: alertCursor.optional().describe('The `next` of an answer: the page before it. Of `resolved` only.'),
   limit: wholeNumber(1, 1_000).optional().describe('Default 100, the newest.'),
 });
-export const alertList = z.object({ alerts: z.array(alert) }).meta({ id: 'AlertList' });
+export const alertList = z
+  .object({
+    alerts: z.array(alert),
+    next: alertCursor
+      .nullable()
+      .describe(
+        'Of `resolved`: the cursor for `before` that gives the page before this one. null: nothing older is kept.',
+      ),
+  })
+  .meta({ id: 'AlertList' });
 export type AlertList = z.infer<typeof alertList>;
 export const alertPath = z.strictObject({ alert_id: madeId });
 

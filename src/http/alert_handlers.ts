@@ -3,6 +3,7 @@ import { isOfServices } from '../alerts/watched_rule.ts';
 import type { AlertList, AlertRule, ShownAlertRule } from '../contract/alerts.ts';
 import type { EventType } from '../contract/events.ts';
 import type { operations as contract } from '../contract/operations.ts';
+import { DavitError } from '../lib/errors.ts';
 import type { EventLog } from '../services/event_log.ts';
 import { allows, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
@@ -17,7 +18,7 @@ const mostAlerts = 1_000;
 
 /** The alerts that are pending or fire and that a principal may read, the newest first. */
 export function visibleAlerts(alerts: Alerts, principal: Principal): AlertList {
-  return { alerts: alerts.view.list({ limit: mostAlerts, maySee: seer(principal) }) };
+  return { alerts: alerts.view.list({ limit: mostAlerts, maySee: seer(principal) }), next: null };
 }
 
 /** What the routes on alerts and their rules call. */
@@ -34,15 +35,12 @@ export function alertHandlers(alerts: Alerts, events: EventLog) {
   };
 
   return {
-    list: ({ query: { state, service, rule, limit }, principal }) => ({
-      alerts: alerts.view.list({
-        state,
-        service,
-        rule,
-        limit: Number(limit ?? usualLimit),
-        maySee: seer(principal),
-      }),
-    }),
+    list: ({ query: { state, before, limit = usualLimit, service, rule }, principal }) => {
+      const filter = { service, rule, limit: Number(limit), maySee: seer(principal) };
+      if (state === 'resolved') return alerts.view.history(filter, before);
+      if (before !== undefined) throw refusedCursor();
+      return { alerts: alerts.view.list({ ...filter, state }), next: null };
+    },
 
     show: ({ path, principal }) => alerts.view.get(path.alert_id, seer(principal)),
 
@@ -81,6 +79,13 @@ export function alertHandlers(alerts: Alerts, events: EventLog) {
     replace: Handler<Contract['replaceAlertRule']>;
     remove: Handler<Contract['deleteAlertRule']>;
   };
+}
+
+function refusedCursor(): DavitError {
+  const message = 'goes with state=resolved only';
+  return new DavitError('invalid_request', `before in the query: ${message}`, {
+    details: [{ path: 'before', message }],
+  });
 }
 
 /** A rule that watches any service tells nothing of one; others are shown to those who may read all that they name. */

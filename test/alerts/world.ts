@@ -147,7 +147,7 @@ export class World {
   }
 
   over() {
-    return this.alerts.view.list({ state: 'resolved', limit: 100, maySee: () => true });
+    return this.alerts.view.history({ limit: 100, maySee: () => true }).alerts;
   }
 
   #open() {

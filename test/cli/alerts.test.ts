@@ -61,6 +61,7 @@ test('what fires is listed with whether somebody was told, and with --all also w
   };
   await using agent = await agentWith(({ query }) => ({
     alerts: query['state'] === 'resolved' ? states.resolved : states.firing,
+    next: query['state'] === 'resolved' ? '1767225600000.k3f9x2m7q4wz' : null,
   }));
   const { code, out } = await person.davit(['alerts'], '', { COLUMNS: '160' });
   assert.equal(code, 0);
@@ -72,6 +73,7 @@ test('what fires is listed with whether somebody was told, and with --all also w
   assert.doesNotMatch(out, /resolved/);
   const all = await person.davit(['alerts', '--all', '--service', 'web', '--limit', '5']);
   assert.match(all.out, /resolved/);
+  assert.match(all.err, /before these: --before 1767225600000\.k3f9x2m7q4wz$/m);
   assert.deepEqual(
     agent.requests.slice(1).map(({ query }) => ({ ...query })),
     [
@@ -83,9 +85,25 @@ test('what fires is listed with whether somebody was told, and with --all also w
 });
 
 test('when nothing fires, that is said', async () => {
-  await using _agent = await agentWith(() => ({ alerts: [] }));
+  await using _agent = await agentWith(() => ({ alerts: [], next: null }));
   assert.equal((await person.davit(['alerts'])).out, 'Nothing fires.\n');
   assert.equal((await person.davit(['alerts', '--all'])).out, 'There is no alert, and was none.\n');
+});
+
+test('what is over is listed from a cursor on, alone', async () => {
+  const over = { ...alert, state: 'resolved' };
+  await using agent = await agentWith(() => ({ alerts: [over], next: null }));
+  const { out } = await person.davit(['alerts', '--before', '1767225600000.k3f9x2m7q4wz']);
+  assert.match(out, /resolved/);
+  assert.deepEqual(
+    agent.requests.map(({ query }) => ({ ...query })),
+    [{ state: 'resolved', before: '1767225600000.k3f9x2m7q4wz' }],
+  );
+  for (const words of [
+    ['--before', 'now'],
+    ['--all', '--before', '1.a'],
+  ])
+    assert.equal((await person.davit(['alerts', ...words])).code, 2);
 });
 
 test('one alert is shown with what led to it and the last lines, which drive no terminal', async () => {

@@ -90,6 +90,34 @@ test('a service that dies is told with what led to it and its last lines, withou
   assert.equal(chain[0].event.type, 'service.started', 'alerts change nothing of why');
 });
 
+test('what is over is given page by page, the newest first, and by the command line', async () => {
+  await deploy('paged');
+  for (const count of [1, 2, 3]) {
+    await crash('paged');
+    await agent.until('GET', '/api/v1/alerts', firing('paged'));
+    await agent.call('POST', '/api/v1/services/paged/start');
+    const over = '/api/v1/alerts?service=paged&state=resolved';
+    await agent.until('GET', over, ({ alerts }) => alerts.length === count);
+  }
+  const page = async (query: string) =>
+    (await agent.call('GET', `/api/v1/alerts?service=paged&state=resolved${query}`)).body;
+  const whole = await page('');
+  assert.equal(whole.next, null);
+  const first = await page('&limit=2');
+  const second = await page(`&limit=2&before=${first.next}`);
+  assert.deepEqual([...first.alerts, ...second.alerts], whole.alerts);
+  assert.equal(second.next, null);
+  for (const query of [`before=${first.next}`, 'state=resolved&before=now']) {
+    const { status, body } = await agent.call('GET', `/api/v1/alerts?${query}`);
+    assert.deepEqual([status, body.details[0].path], [400, 'before'], query);
+  }
+
+  const listed = await davit('alerts', '--all', '--service', 'paged', '--limit', '2');
+  assert.match(listed.err, new RegExp(`--before ${first.next.replace('.', '\\.')}`));
+  const older = await davit('alerts', '--service', 'paged', '--before', first.next, '--json');
+  assert.deepEqual(JSON.parse(older.out), second);
+});
+
 test('a crash loop, a deployment that fails and one that succeeds', async () => {
   await deploy('loop', {
     command: 'sleep 0.05; exit 1',
