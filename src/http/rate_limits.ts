@@ -68,12 +68,12 @@ function networkOf(_request: Request, response: Response): string {
   return ipKeyGenerator(addressOf(response), 64);
 }
 
-/** Counts in memory, for a bounded number of callers. */
+/** Counts in memory, for a bounded number of callers, by a clock that nobody sets. */
 class BoundedStore implements Store {
   readonly localKeys = true;
   readonly #window: number;
   /** In the order in which their windows began. */
-  readonly #callers = new Map<string, { totalHits: number; resetTime: Date }>();
+  readonly #callers = new Map<string, { totalHits: number; readonly endsAt: number }>();
 
   /** @param window in milliseconds. */
   constructor(window: number) {
@@ -81,19 +81,18 @@ class BoundedStore implements Store {
   }
 
   increment(key: string): ClientRateLimitInfo {
-    const now = Date.now();
+    const now = performance.now();
     const known = this.#callers.get(key);
-    if (known !== undefined && known.resetTime.getTime() > now) {
+    if (known !== undefined && known.endsAt > now) {
       known.totalHits++;
-      return known;
+      return { totalHits: known.totalHits, resetTime: undefined };
     }
     this.#callers.delete(key);
     if (this.#callers.size >= rememberedCallers) {
       for (const oldest of this.#callers.keys().take(1)) this.#callers.delete(oldest);
     }
-    const fresh = { totalHits: 1, resetTime: new Date(now + this.#window) };
-    this.#callers.set(key, fresh);
-    return fresh;
+    this.#callers.set(key, { totalHits: 1, endsAt: now + this.#window });
+    return { totalHits: 1, resetTime: undefined };
   }
 
   decrement(key: string): void {
@@ -107,7 +106,7 @@ class BoundedStore implements Store {
 
   /** Until the caller's window ends, at least 1. */
   secondsLeft(key: string): number {
-    const left = (this.#callers.get(key)?.resetTime.getTime() ?? 0) - Date.now();
+    const left = (this.#callers.get(key)?.endsAt ?? 0) - performance.now();
     return Math.max(1, Math.ceil(left / 1000));
   }
 }

@@ -4,6 +4,7 @@ import { accessFields } from '../../src/config/access.ts';
 import { createNetworks } from '../../src/http/networks.ts';
 import { createRateLimits, type RateLimits } from '../../src/http/rate_limits.ts';
 import { type RunningApp, startApp } from '../helpers/app.ts';
+import { until } from '../helpers/system.ts';
 
 /** Limits of three requests a minute, on callers who say themselves where and who they are. */
 function start(limit: keyof RateLimits, per = '1m'): Promise<RunningApp> {
@@ -81,6 +82,15 @@ test('the next window begins anew', async () => {
   for (const deadline = Date.now() + 5000; status !== 200 && Date.now() < deadline; )
     [status = 0] = await statuses(app, 1);
   assert.equal(status, 200);
+});
+
+test('a clock that is set back makes no window longer', async (context) => {
+  await using app = await start('authenticated', '1s');
+  const { now } = Date;
+  context.mock.method(Date, 'now', () => now() + 3_600_000);
+  assert.deepEqual(await statuses(app, 4), [200, 200, 200, 429]);
+  context.mock.restoreAll();
+  await until('the window has ended', async () => (await statuses(app, 1))[0] === 200);
 });
 
 test('the default limit holds back no single client on this host', async () => {
