@@ -117,7 +117,7 @@ export function createAgent({ loaded, environment, log }: AgentOptions): Agent {
     onProbe: (result) => probes.take(result),
     onProblem,
   });
-  const { registry, operations, logs, orphans } = services;
+  const { deploy, registry, logs, orphans } = services;
   const observation = createObservationPlane({
     database,
     events,
@@ -192,13 +192,13 @@ export function createAgent({ loaded, environment, log }: AgentOptions): Agent {
   });
   const app = createApp({
     routes: routes({
-      services: serviceHandlers(registry, operations),
+      services: serviceHandlers(registry, deploy.operations, deploy.changes),
       agent: agentHandlers(facts),
       processes: processHandlers(services.trees, orphans),
       artifacts: artifactHandlers(services.artifacts),
-      configs: configHandlers(services.configs, operations),
-      deployments: deploymentHandlers(registry, operations, services.deployments),
-      instances: instanceHandlers(registry, operations),
+      configs: configHandlers(services.configs, deploy.seals),
+      deployments: deploymentHandlers(registry, deploy.running, services.deployments),
+      instances: instanceHandlers(registry, deploy.operations),
       runs: runHandlers(registry, services.runs),
       health: healthHandler(registry, services.monitor, services.healthHistory),
       why: whyHandler(services.why),
@@ -206,7 +206,7 @@ export function createAgent({ loaded, environment, log }: AgentOptions): Agent {
       connections: connectionHandlers({ traffic: services.traffic, registry, events, streams }),
       keys: keyHandlers(keys, events),
       sessions: sessionHandlers({ sessions, cookie, gate }),
-      batch: batchHandler(operations),
+      batch: batchHandler(deploy),
       declarations: declarationHandlers(services.declarations),
       logs: logHandler(logs, registry, streams),
       mergedLogs: mergedLogHandler(logs, registry, streams),
@@ -342,7 +342,7 @@ export function createAgent({ loaded, environment, log }: AgentOptions): Agent {
       await Promise.race([Promise.all([closed, services.idle()]), sleep(timeout, undefined, { ref: false })]);
       listener.cut();
       services.rest();
-      if (current.stop_services || (await manager.isHostStopping())) await operations.stopAll('agent');
+      if (current.stop_services || (await manager.isHostStopping())) await deploy.handover.stopAll();
       services.close();
       await observation.close();
       audit.close();

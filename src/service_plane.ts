@@ -8,7 +8,7 @@ import { readConnections } from './declarations/connections.ts';
 import { Declarations } from './declarations/declarations.ts';
 import { DeclarationMemory } from './declarations/memory.ts';
 import { DeclarationWatcher } from './declarations/watcher.ts';
-import { Operations } from './deploy/operations.ts';
+import { createDeployPlane } from './deploy/deploy_plane.ts';
 import { portRange } from './lib/port_range.ts';
 import { bytes } from './lib/units.ts';
 import { LogStore } from './logs/log_store.ts';
@@ -138,7 +138,7 @@ export function createServicePlane(options: ServicePlaneOptions) {
     onCommit,
     onProblem,
   });
-  const operations = new Operations({
+  const deploy = createDeployPlane({
     registry,
     traffic,
     supervisor,
@@ -155,6 +155,7 @@ export function createServicePlane(options: ServicePlaneOptions) {
     history: deployments,
     onProblem,
   });
+  const { operations, changes, ownServices, scheduledRuns, handover } = deploy;
   const configs = new Configs({
     directory: inData('configs'),
     registry,
@@ -166,14 +167,14 @@ export function createServicePlane(options: ServicePlaneOptions) {
       const release = registry.get(service).current_release;
       return programs.of({ service, instance: 1, release, port, spec });
     },
-    restart: (service, actor) => operations.restart(service, undefined, actor),
+    restart: (service, actor) => operations.restart(service, actor),
     signal: (service, signal, actor) => operations.signal(service, signal, actor),
   });
   const scheduler = new Scheduler({
     registry,
     isRunning: (service) => registry.get(service).instances.some(isActive),
-    run: (service, scheduledFor) => operations.runScheduled(service, scheduledFor),
-    stopRun: (service) => operations.endRun(service),
+    run: (service, scheduledFor) => scheduledRuns.start(service, scheduledFor),
+    stopRun: (service) => scheduledRuns.end(service),
     lastDue: (service) => runs.lastDue(service),
     onNotRun: (noted) => runs.noted(noted),
     onProblem,
@@ -188,7 +189,11 @@ export function createServicePlane(options: ServicePlaneOptions) {
   const declarationMemory = new DeclarationMemory(inData('declarations.json'), onProblem);
   const declarations = new Declarations({
     registry,
-    operations,
+    operations: {
+      start: (...given) => operations.start(...given),
+      declare: (...given) => changes.declare(...given),
+      delete: (...given) => changes.delete(...given),
+    },
     planKey: declarationMemory.planKey,
     readConnections,
   });
@@ -205,7 +210,7 @@ export function createServicePlane(options: ServicePlaneOptions) {
   return {
     registry,
     artifacts,
-    operations,
+    deploy,
     logs,
     orphans,
     configs,
@@ -233,8 +238,8 @@ export function createServicePlane(options: ServicePlaneOptions) {
 
     /** Brings to an end what was under way, and begins to act by itself. */
     begin(onFailure: (service: string, error: unknown) => void): void {
-      operations.begin();
-      for (const { id } of registry.services()) operations.finish(id).catch((error) => onFailure(id, error));
+      handover.begin();
+      for (const { id } of registry.services()) handover.finish(id).catch((error) => onFailure(id, error));
       reconciler.begin();
       scheduler.start(awakeUntil);
       watcher.start();
@@ -243,14 +248,14 @@ export function createServicePlane(options: ServicePlaneOptions) {
           const { router } = settings();
           return router && { processes: routerProcesses(router), drain_timeout: router.drain_timeout };
         },
-        keepOwn: (id, spec) => operations.keepOwn(id, spec),
-        endOwn: (id) => operations.endOwn(id),
+        keepOwn: (id, spec) => ownServices.keep(id, spec),
+        endOwn: (id) => ownServices.end(id),
       });
     },
 
     /** Resolves when nothing is under way any more. */
     async idle(): Promise<void> {
-      operations.interrupt();
+      handover.interrupt();
       await Promise.all([watcher.close(), registry.lock.idle()]);
     },
 

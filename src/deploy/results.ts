@@ -1,7 +1,8 @@
 import type { StopReport } from '../contract/processes.ts';
 import type { OperationResult } from '../contract/services.ts';
 import { pidOf } from '../services/instance.ts';
-import { type Service, stayingInstances } from '../services/service.ts';
+import type { Registry } from '../services/registry.ts';
+import { stayingInstances } from '../services/service.ts';
 
 /** What else there is to tell of an operation. */
 interface Done {
@@ -11,16 +12,19 @@ interface Done {
 
 /** What an operation on a service did. */
 export function operationResult(
-  service: Service,
-  { status, message }: Pick<OperationResult, 'status' | 'message'>,
+  registry: Registry,
+  id: string,
+  status: OperationResult['status'],
+  message: string,
   done: Done = {},
 ): OperationResult {
+  const service = registry.get(id);
   const first = stayingInstances(service).find(({ process }) => process !== null);
   return {
     status,
     ...(first?.process && { pid: pidOf(first.process) }),
     message,
-    service: service.id,
+    service: id,
     release: service.current_release,
     ...(done.deployment !== undefined && { deployment: done.deployment }),
     ...(done.stop && { stop: done.stop }),

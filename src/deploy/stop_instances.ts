@@ -1,4 +1,5 @@
 import type { StopReport } from '../contract/processes.ts';
+import { milliseconds } from '../lib/units.ts';
 import type { Registry } from '../services/registry.ts';
 import { runningInstances } from '../services/service.ts';
 import type { Supervisor } from '../supervision/supervisor.ts';
@@ -10,7 +11,7 @@ interface StopCause {
   readonly cause: number | null;
 }
 
-interface StopParts {
+export interface StopParts {
   readonly registry: Registry;
   readonly supervisor: Supervisor;
   readonly retirement: Retirement;
@@ -18,6 +19,13 @@ interface StopParts {
 
 /** Which instances are meant. */
 type IsMeant = (instance_id: string, number: number) => boolean;
+
+/** Lets requests be finished for as long as a stop may take, and stops every instance. */
+export function stopService(parts: StopParts, id: string, order: StopCause): Promise<StopReport | null> {
+  const { rollout, stop } = parts.registry.spec(id);
+  const timeout = Math.min(milliseconds(rollout.drain_timeout), milliseconds(stop.timeout));
+  return stopDrained(parts, id, { ...order, timeout }, () => true);
+}
 
 /** Lets the instances that are meant finish their requests, for `timeout` milliseconds at most, and stops them. */
 export async function stopDrained(

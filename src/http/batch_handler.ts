@@ -3,11 +3,20 @@ import type { ErrorAnswer } from '../contract/error_answer.ts';
 import type { operations as contract } from '../contract/operations.ts';
 import type { Scope } from '../contract/scalars.ts';
 import type { OperationResult } from '../contract/services.ts';
+import { batchOrder } from '../deploy/batch_order.ts';
+import type { Changes } from '../deploy/changes.ts';
 import type { Operations } from '../deploy/operations.ts';
+import type { Dependencies } from '../supervision/dependencies.ts';
 import { auditPart } from './audit.ts';
 import { errorReply, requestIdOf } from './errors.ts';
 import { allows, authorityOf, type Principal, refusal } from './permission.ts';
 import type { Handler } from './route.ts';
+
+interface BatchParts {
+  readonly operations: Operations;
+  readonly changes: Changes;
+  readonly dependencies: Dependencies;
+}
 
 type Outcome = BatchResult['results'][number];
 
@@ -15,9 +24,9 @@ type Outcome = BatchResult['results'][number];
  * Runs every operation, side by side on different services, and tells how each ended. A service starts after those that
  * it depends on, and ends before them, where both are in the batch.
  */
-export function batchHandler(operations: Operations): Handler<(typeof contract)['batch']> {
+export function batchHandler(parts: BatchParts): Handler<(typeof contract)['batch']> {
   return async ({ body, principal, response }) => {
-    const first = operations.inOrder(body.operations);
+    const first = batchOrder(body.operations, (id) => parts.dependencies.of(id));
     const begun = new Map<BatchOperation, Promise<Outcome>>();
     const begin = (item: BatchOperation): Promise<Outcome> => {
       const known = begun.get(item);
@@ -33,7 +42,7 @@ export function batchHandler(operations: Operations): Handler<(typeof contract)[
         return { service, operation, http_status };
       };
       try {
-        const result = await run(operations, item, principal);
+        const result = await run(parts, item, principal);
         return { ...done(200, null), result };
       } catch (error) {
         const { status, code, body: result } = errorReply(error, requestIdOf(response));
@@ -47,7 +56,7 @@ export function batchHandler(operations: Operations): Handler<(typeof contract)[
 }
 
 async function run(
-  operations: Operations,
+  { operations, changes }: BatchParts,
   item: BatchOperation,
   principal: Principal,
 ): Promise<OperationResult> {
@@ -58,17 +67,19 @@ async function run(
   const authority = authorityOf(principal, id);
   switch (item.operation) {
     case 'deploy':
-      return operations.deploy(id, item.body, actor, false, authority);
+      return changes.deploy(id, item.body, actor, false, authority);
     case 'start':
       return operations.start(id, actor);
     case 'stop':
       return operations.stop(id, actor);
     case 'restart':
-      return operations.restart(id, item.body?.command, actor, authority);
+      return item.body?.command === undefined
+        ? operations.restart(id, actor)
+        : changes.restart(id, item.body.command, actor, authority);
     case 'rollback':
-      return operations.rollback(id, item.body?.release, actor, authority);
+      return changes.rollback(id, item.body?.release, actor, authority);
     case 'delete':
-      return operations.delete(id, actor, authority);
+      return changes.delete(id, actor, authority);
     case 'signal':
       return operations.signal(id, item.body.signal, actor);
     case 'pause':

@@ -1,16 +1,16 @@
 import type { Configs } from '../configs/configs.ts';
 import type { operations as contract } from '../contract/operations.ts';
-import type { Operations } from '../deploy/operations.ts';
+import type { Seals } from '../services/seals.ts';
 import { authorityOf, type Principal } from './permission.ts';
 import type { Handler } from './route.ts';
 
 type Contract = typeof contract;
 
 /** What the routes on configuration files call. */
-export function configHandlers(configs: Configs, operations: Operations) {
+export function configHandlers(configs: Configs, seals: Seals) {
   // What a service reads may well decide what it does.
   const requireUnsealed = (id: string, principal: Principal) =>
-    operations.requireUnsealed(id, 'replace its configuration files', authorityOf(principal, id));
+    seals.requireUnsealed(id, 'replace its configuration files', authorityOf(principal, id));
   return {
     list: ({ path }) => configs.list(path.id),
     show: ({ path }) => configs.show(path.id, path.name),

@@ -1,5 +1,5 @@
 import type { operations as contract } from '../contract/operations.ts';
-import type { Operations } from '../deploy/operations.ts';
+import type { RunningDeployments } from '../deploy/running_deployments.ts';
 import type { DeploymentHistory } from '../services/deployment_history.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Handler } from './route.ts';
@@ -8,7 +8,11 @@ import type { Handler } from './route.ts';
 const shownDeployments = 20;
 
 /** What the routes on the deployments of a service call. */
-export function deploymentHandlers(registry: Registry, operations: Operations, history: DeploymentHistory) {
+export function deploymentHandlers(
+  registry: Registry,
+  running: RunningDeployments,
+  history: DeploymentHistory,
+) {
   const show = ({ id, deployment }: { readonly id: string; readonly deployment: string }) => {
     registry.get(id);
     return history.get(id, Number(deployment));
@@ -21,12 +25,12 @@ export function deploymentHandlers(registry: Registry, operations: Operations, h
     show: ({ path }) => show(path),
     cancel: ({ path, principal }) => {
       registry.get(path.id);
-      operations.cancel(path.id, Number(path.deployment), principal.actor);
+      running.cancel(path.id, Number(path.deployment), principal.actor);
       return show(path);
     },
     promote: ({ path, principal }) => {
       registry.get(path.id);
-      operations.promote(path.id, Number(path.deployment), principal.actor);
+      running.promote(path.id, Number(path.deployment), principal.actor);
       return show(path);
     },
   } satisfies {

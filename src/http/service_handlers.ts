@@ -1,5 +1,6 @@
 import type { operations as contract } from '../contract/operations.ts';
 import { isSet } from '../contract/query.ts';
+import type { Changes } from '../deploy/changes.ts';
 import type { Operations } from '../deploy/operations.ts';
 import { DavitError } from '../lib/errors.ts';
 import type { Registry } from '../services/registry.ts';
@@ -9,7 +10,7 @@ import type { Handler } from './route.ts';
 type Contract = typeof contract;
 
 /** What the routes on services call. */
-export function serviceHandlers(registry: Registry, operations: Operations) {
+export function serviceHandlers(registry: Registry, operations: Operations, changes: Changes) {
   const visible = (principal: Parameters<typeof allows>[0]) =>
     registry.services().filter(({ id }) => allows(principal, 'read', id));
 
@@ -25,30 +26,31 @@ export function serviceHandlers(registry: Registry, operations: Operations) {
     create: ({ body: { id, ...spec }, principal, response }) => {
       response.locals['service'] = id;
       if (!allows(principal, 'deploy', id)) throw refusal(principal, 'deploy', id);
-      return operations.create(id, spec, principal.actor, authorityOf(principal, id));
+      return changes.create(id, spec, principal.actor, authorityOf(principal, id));
     },
     update: ({ path, body, principal }) =>
-      operations.update(path.id, body, principal.actor, authorityOf(principal, path.id)),
+      changes.update(path.id, body, principal.actor, authorityOf(principal, path.id)),
     delete: ({ path, principal }) =>
-      operations.delete(path.id, principal.actor, authorityOf(principal, path.id)),
+      changes.delete(path.id, principal.actor, authorityOf(principal, path.id)),
     deploy: ({ path, query, body, principal }) => {
       const { actor } = principal;
       if (query.sha256 !== undefined && query.sha256 !== body.artifact?.sha256)
         throw new DavitError('invalid_request', 'sha256 in the query: goes with an upload only');
       const authority = authorityOf(principal, path.id);
-      return operations.deploy(path.id, body, actor, isSet(query.supersede), authority);
+      return changes.deploy(path.id, body, actor, isSet(query.supersede), authority);
     },
     restart: ({ path, body, principal }) => {
+      const { id } = path;
+      const { actor } = principal;
+      if (body.command === undefined) return operations.restart(id, actor);
       // A command is what the scope deploy is about, whatever the call is named.
-      if (body.command !== undefined && !allows(principal, 'deploy', path.id)) {
-        throw refusal(principal, 'deploy', path.id);
-      }
-      return operations.restart(path.id, body.command, principal.actor, authorityOf(principal, path.id));
+      if (!allows(principal, 'deploy', id)) throw refusal(principal, 'deploy', id);
+      return changes.restart(id, body.command, actor, authorityOf(principal, id));
     },
     start: ({ path, principal }) => operations.start(path.id, principal.actor),
     stop: ({ path, principal }) => operations.stop(path.id, principal.actor),
     rollback: ({ path, body, principal }) =>
-      operations.rollback(path.id, body.release, principal.actor, authorityOf(principal, path.id)),
+      changes.rollback(path.id, body.release, principal.actor, authorityOf(principal, path.id)),
     signal: ({ path, body, principal }) => operations.signal(path.id, body.signal, principal.actor),
     pause: ({ path, principal }) => operations.pause(path.id, principal.actor),
     resume: ({ path, principal }) => operations.resume(path.id, principal.actor),

@@ -1,7 +1,9 @@
 import type { DependencyCondition } from '../contract/policies.ts';
+import type { Spec } from '../contract/spec.ts';
 import { isReady } from '../services/instance.ts';
 import type { Registry } from '../services/registry.ts';
 import type { Service } from '../services/service.ts';
+import { requireReferences } from './references.ts';
 
 const conditions: Readonly<Record<DependencyCondition, (service: Service) => boolean>> = {
   started: ({ instances }) => instances.some(({ state }) => state === 'running' || state === 'completed'),
@@ -26,6 +28,17 @@ export class Dependencies {
 
   constructor(registry: Registry) {
     this.#registry = registry;
+  }
+
+  /** Throws `invalid_request` where a service with this spec could not depend on others so, or others on it. */
+  check(id: string, spec: Spec): void {
+    const others = this.#registry.services().filter((other) => other.id !== id);
+    requireReferences(id, spec, new Map(others.map((other) => [other.id, this.#registry.spec(other.id)])));
+  }
+
+  /** The services that this one depends on by itself, not through others; none where there is no such service. */
+  of(id: string): readonly string[] {
+    return this.#registry.find(id) === null ? [] : Object.keys(this.#registry.spec(id).depends_on);
   }
 
   /** What a service still waits for, such as "db to be healthy"; empty when all is there. */
@@ -73,7 +86,7 @@ export class Dependencies {
     this.#version = this.#registry.specsVersion;
     this.#dependents.clear();
     for (const { id } of this.#registry.services()) {
-      for (const name of Object.keys(this.#registry.spec(id).depends_on)) {
+      for (const name of this.of(id)) {
         const known = this.#dependents.get(name);
         if (known === undefined) this.#dependents.set(name, new Set([id]));
         else known.add(id);
