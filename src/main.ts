@@ -5,7 +5,7 @@ import { checkAgent } from './agent_check.ts';
 import { runCli } from './cli/program.ts';
 import { type ConfigFlags, configFile, loadConfig } from './config/load.ts';
 import { watchConfig } from './config/watch.ts';
-import { systemErrorCode } from './lib/errors.ts';
+import { errorMessage, systemErrorCode } from './lib/errors.ts';
 import { Router } from './router/router.ts';
 
 /** A copy: each look into the environment itself asks the system. */
@@ -80,8 +80,9 @@ function endingSignal(): Promise<NodeJS.Signals> {
 async function main(): Promise<void> {
   // Whoever reads has seen enough, as `head` has: SIGPIPE would end us, if Node let it.
   process.stdout.on('error', (error) => {
-    if (systemErrorCode(error) !== 'EPIPE') throw error;
-    process.exit(128 + constants.signals.SIGPIPE);
+    if (systemErrorCode(error) === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE);
+    process.stderr.write(`davit: the output cannot be written: ${errorMessage(error)}\n`);
+    process.exit(1);
   });
   process.exitCode = await runCli(process.argv.slice(2), {
     environment,

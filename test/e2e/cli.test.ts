@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -257,6 +257,13 @@ test('where nobody reads any more, as behind head, a command ends without a word
   const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   assert.equal(err, '');
   assert.equal(code, 141);
+});
+
+test('where what is printed cannot be written, a command says so and fails', () => {
+  const words = ['-c', 'exec "$@" > /dev/full', 'sh', ...davitCommand, '--help'];
+  const { status, stderr } = spawnSync('/bin/sh', words, { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /^davit: the output cannot be written: ENOSPC[^\n]*\n$/);
 });
 
 test('an agent that has ended is not reached, and gets no key', async () => {
