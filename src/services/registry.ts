@@ -7,20 +7,20 @@ import { nextTime } from '../lib/cron.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
 import { KeyedLock } from '../lib/keyed_lock.ts';
 import { closestName } from '../lib/validation.ts';
-import { type Instance, instanceStatus, newInstance } from './instance.ts';
+import { type Instance, instanceStatus } from './instance.ts';
 import { type LifecycleEvent, nextState } from './lifecycle.ts';
+import { freeNumbers, placesUpTo, withInstance, withoutPlaces, withPlaces } from './places.ts';
+import { newRelease, type StoredRelease, showRelease } from './release.ts';
 import { type Service, statusOf, stayingInstances, wantedInstances } from './service.ts';
+import { ServiceWriter } from './service_writer.ts';
 import { hideValues } from './spec.ts';
 import { needsRestart } from './spec_changes.ts';
-import type { ServiceStore, StoredRelease } from './store.ts';
+import type { ServiceStore } from './store.ts';
 
 /** What may change of a service besides its instances. */
 type ServiceChange = Partial<Omit<Service, 'id' | 'created_at' | 'instances'>>;
 /** What may change of an instance besides its state. */
 type InstanceChange = Partial<Omit<Instance, 'number' | 'state'>>;
-
-/** How long to wait before a state that could not be written is written again, in milliseconds. */
-const retryDelay = 1_000;
 
 /**
  * Every service, in memory and written through to the store, with one mutex per service.
@@ -32,17 +32,17 @@ export class Registry {
   /** Operations on one service run one after another; different services never wait for each other. */
   readonly lock = new KeyedLock();
   readonly #store: ServiceStore;
+  readonly #writer: ServiceWriter;
   readonly #onProblem: (message: string) => void;
   readonly #services = new Map<string, Service>();
   readonly #specs = new Map<string, Spec>();
-  readonly #unwritten = new Set<string>();
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   #specsVersion = 0;
-  #retry: NodeJS.Timeout | undefined;
 
   constructor(store: ServiceStore, onProblem: (message: string) => void) {
     this.#store = store;
     this.#onProblem = onProblem;
+    this.#writer = new ServiceWriter(store, (id) => this.find(id), onProblem);
     for (const service of store.services()) {
       this.#services.set(service.id, service);
       this.#cacheSpec(service);
@@ -157,7 +157,7 @@ export class Registry {
       runs: 0,
       scale: null,
       declared_in: null,
-      instances: instancesUpTo([], spec.instances),
+      instances: placesUpTo([], spec.instances),
       under_way: null,
     };
     this.#store.addRelease(service, newRelease(1, spec, reason, actor));
@@ -226,7 +226,7 @@ export class Registry {
     const service = { ...this.get(id), ...change };
     this.#store.saveService(service);
     this.#services.set(id, service);
-    this.#unwritten.delete(id);
+    this.#writer.forget(id);
     this.#emitter.emit('change', id);
     return service;
   }
@@ -260,7 +260,7 @@ export class Registry {
     const service = this.get(id);
     const numbers = service.instances.map(({ number }) => number);
     if (numbers.length === count && Math.max(...numbers) === count) return service;
-    return this.#replace({ ...service, instances: instancesUpTo(service.instances, count) });
+    return this.#replace({ ...service, instances: placesUpTo(service.instances, count) });
   }
 
   /** Makes or removes places, so that `count` of them stay; only those without a process can go, the highest numbers first. */
@@ -274,31 +274,23 @@ export class Registry {
   /** Makes so many places more, with the lowest numbers that are free. Returns these. */
   addPlaces(id: string, count: number, state: 'stopped' | 'pending' = 'stopped'): readonly number[] {
     const service = this.get(id);
-    const taken = new Set(service.instances.map(({ number }) => number));
-    if (count <= 0) return [];
-    const free = Array.from({ length: taken.size + count }, (_, index) => index + 1)
-      .filter((number) => !taken.has(number))
-      .slice(0, count);
-    const added = free.map((number) => newInstance(number, state));
-    const instances = [...service.instances, ...added].sort((a, b) => a.number - b.number);
-    this.#replace({ ...service, instances });
-    return free;
+    const numbers = freeNumbers(service.instances, count);
+    if (numbers.length > 0)
+      this.#replace({ ...service, instances: withPlaces(service.instances, numbers, state) });
+    return numbers;
   }
 
   /** Makes a place with this number, unless there is one. */
   makePlace(id: string, number: number): void {
     const service = this.get(id);
     if (service.instances.some((each) => each.number === number)) return;
-    const instances = [...service.instances, newInstance(number)].sort((a, b) => a.number - b.number);
-    this.#replace({ ...service, instances });
+    this.#replace({ ...service, instances: withPlaces(service.instances, [number]) });
   }
 
   /** Removes places that have no process. */
   removePlaces(id: string, numbers: readonly number[]): void {
     const service = this.get(id);
-    const instances = service.instances.filter(
-      ({ number, process }) => process !== null || !numbers.includes(number),
-    );
+    const instances = withoutPlaces(service.instances, numbers);
     if (instances.length < service.instances.length) this.#replace({ ...service, instances });
   }
 
@@ -307,22 +299,20 @@ export class Registry {
     this.#services.delete(id);
     this.#specs.delete(id);
     this.#specsVersion += 1;
-    this.#unwritten.delete(id);
+    this.#writer.forget(id);
     this.#emitter.emit('change', id);
   }
 
   /** Ends the retries; what could not be written until now is tried once more. */
   close(): void {
-    clearTimeout(this.#retry);
-    for (const id of this.#unwritten) this.#save(this.get(id), true);
-    clearTimeout(this.#retry);
+    this.#writer.close();
   }
 
   #replace(service: Service, lasting = false): Service {
     const releaseChanged = this.#services.get(service.id)?.current_release !== service.current_release;
     this.#services.set(service.id, service);
     if (releaseChanged) this.#cacheSpec(service);
-    this.#save(service, lasting);
+    this.#writer.write(service, lasting);
     this.#emitter.emit('change', service.id);
     return service;
   }
@@ -344,63 +334,4 @@ export class Registry {
     if (stored) this.#specs.set(id, stored.spec);
     this.#specsVersion += 1;
   }
-
-  #save(service: Service, lasting = false): void {
-    try {
-      if (lasting) this.#store.commitService(service);
-      else this.#store.saveService(service);
-      this.#unwritten.delete(service.id);
-    } catch (error) {
-      if (this.#unwritten.size === 0)
-        this.#onProblem(`${errorMessage(error)}; it is kept in memory and tried again`);
-      this.#unwritten.add(service.id);
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#saveUnwritten(), retryDelay).unref();
-    }
-  }
-
-  #saveUnwritten(): void {
-    for (const id of this.#unwritten) {
-      const service = this.#services.get(id);
-      if (service) this.#save(service);
-    }
-    if (this.#unwritten.size === 0) this.#onProblem('the state can be written again');
-  }
-}
-
-function instancesUpTo(present: readonly Instance[], count: number): Instance[] {
-  const known = new Map(present.map((instance) => [instance.number, instance]));
-  const first = Array.from({ length: count }, (_, index) => known.get(index + 1) ?? newInstance(index + 1));
-  return [...first, ...present.filter(({ number, process }) => number > count && process !== null)];
-}
-
-function withInstance(instances: readonly Instance[], changed: Instance): Instance[] {
-  return instances.map((instance) => (instance.number === changed.number ? changed : instance));
-}
-
-function newRelease(release: number, spec: Spec, reason: Release['reason'], actor: string): StoredRelease {
-  return {
-    release,
-    spec,
-    reason,
-    outcome: 'pending',
-    cause: null,
-    created_at: Date.now(),
-    created_by: actor,
-  };
-}
-
-function showRelease(stored: StoredRelease, current: number): Release {
-  const { release, reason, outcome, cause, created_by } = stored;
-  const created_at = new Date(stored.created_at).toISOString();
-  return {
-    release,
-    spec: hideValues(stored.spec),
-    reason,
-    outcome,
-    cause,
-    created_at,
-    created_by,
-    current: release === current,
-  };
 }

@@ -1,20 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Release } from '../contract/releases.ts';
-import { type Spec, spec } from '../contract/spec.ts';
+import { spec } from '../contract/spec.ts';
 import { transaction } from '../lib/database.ts';
 import { DavitError, errorMessage } from '../lib/errors.ts';
+import type { StoredRelease } from './release.ts';
 import type { Service } from './service.ts';
-
-/** A release as it is kept: with the values of `env`. */
-export interface StoredRelease {
-  readonly release: number;
-  readonly spec: Spec;
-  readonly reason: Release['reason'];
-  readonly outcome: Release['outcome'];
-  readonly cause: string | null;
-  readonly created_at: number;
-  readonly created_by: string;
-}
 
 /** How many releases of a service are kept; the oldest go first, those that are current or run never. */
 const keptReleases = 100;
