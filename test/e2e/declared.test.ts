@@ -9,11 +9,12 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import type { Plan, PlanStep } from '../../src/contract/declaration.ts';
 import { davitCommand, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { steadyPort } from '../helpers/free_port.ts';
 import { isRunning } from '../helpers/system.ts';
 
 const listens = "require('net').createServer((s) => s.on('error', () => 0)).listen(process.env.PORT)";
 const idles = 'setInterval(() => 0, 1e6)';
-const base = 24_000 + (process.pid % 2_000) * 10;
+const base = await steadyPort(4);
 
 /** A stack as somebody would declare it. */
 const stack = (change: Record<string, string> = {}) => `

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
-import { freePort } from '../helpers/free_port.ts';
+import { freePort, steadyPort } from '../helpers/free_port.ts';
 import { fixture } from '../helpers/processes.ts';
 import { isRunning, until, untilGone } from '../helpers/system.ts';
 
@@ -118,7 +118,7 @@ test('a stop and a delete end what drains, too', async () => {
 });
 
 test('a scale to more lets those stay that were on their way out, with their fixed ports', async () => {
-  const port = 26_400 + (process.pid % 200) * 2;
+  const port = await steadyPort(2);
   await deploy('more', 'same', { port, instances: 2 });
   const all = await instances('more');
   const open = await openRequests('more', 2);
@@ -135,7 +135,7 @@ test('a scale to more lets those stay that were on their way out, with their fix
 });
 
 test('a release with more instances gets the fixed port of one that is on its way out', async () => {
-  const port = 26_800 + (process.pid % 200) * 3;
+  const port = await steadyPort(3);
   await deploy('wide', 'first', { port, instances: 3 });
   const open = await openRequests('wide', 3);
   await succeeds(agent.call('POST', '/api/v1/services/wide/scale', { instances: 2 }));

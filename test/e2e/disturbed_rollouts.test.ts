@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { steadyPort } from '../helpers/free_port.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 
 let agent: RunningAgent;
@@ -15,14 +16,6 @@ const worker = 'exec sleep 1000';
 const rolling = { strategy: 'rolling', max_surge: 1, ready_timeout: '20s' };
 const fails = { command: 'exit 3', min_uptime: '1s' };
 const server = { command: [process.execPath, 'test/fixtures/http_server.mjs'], cwd: process.cwd() };
-let ports = 25_200 + (process.pid % 200) * 4;
-
-/** The first of four ports that no other service here has. */
-function firstPort(): number {
-  ports += 4;
-  return ports;
-}
-
 function deploy(service: string, body: object): Promise<Answer> {
   return agent.call('POST', `/service/${service}/deploy`, { min_uptime: '0s', ...body });
 }
@@ -50,7 +43,7 @@ async function untilSettled(service: string, count: number, release: number): Pr
 }
 
 test('fixed ports are given back when a later instance of the new release fails', async () => {
-  const port = firstPort();
+  const port = await steadyPort(4);
   const first = `${agent.data}/fixed-is-replaced`;
   const body = { ...server, port, instances: 3, ready_log: 'ready', rollout: rolling };
   await succeeds(deploy('fixed', body));
@@ -80,7 +73,7 @@ test('places are given back, too, where each new instance takes that of an old o
 });
 
 test('fixed ports are given back after a failed change to ports that are chosen', async () => {
-  const port = firstPort();
+  const port = await steadyPort(4);
   const first = `${agent.data}/auto-is-replaced`;
   const body = { ...server, port, instances: 2, ready_log: 'ready', rollout: rolling };
   await succeeds(deploy('chosen', body));
@@ -98,7 +91,7 @@ test('fixed ports are given back after a failed change to ports that are chosen'
 });
 
 test('a port changes from chosen to fixed and back', async () => {
-  const port = firstPort();
+  const port = await steadyPort(4);
   const body = { ...server, port: 'auto', instances: 2, ready_log: 'ready', rollout: rolling };
   await succeeds(deploy('change', body));
   await succeeds(deploy('change', { env: { A: '2' } }));
@@ -202,7 +195,7 @@ test('an old instance that ends while a canary waits is started again, by its ow
 });
 
 test('fixed ports stay the first ones, also where a later instance does not run', async () => {
-  const port = firstPort();
+  const port = await steadyPort(4);
   const restart = { policy: 'never' };
   await succeeds(
     deploy('fewer', { ...server, port, instances: 3, ready_log: 'ready', rollout: rolling, restart }),

@@ -25,10 +25,11 @@ const path = '/api/v1/logs';
 /** The cursor before all output of every service. */
 const wholeLog = 'AQ';
 
-async function deploy(service: string, command: string): Promise<void> {
+async function deploy(service: string, command: string, more: object = {}): Promise<void> {
   const { status, body } = await agent.call('POST', `/service/${service}/deploy`, {
     command,
     min_uptime: '0s',
+    ...more,
   });
   assert.equal(status, 200, JSON.stringify(body));
 }
@@ -358,6 +359,38 @@ test('all that fits can be had as a file of text or of JSON', async () => {
     .map((line) => JSON.parse(line));
   assert.deepEqual(byService(objects), expected(['file-01'], 500));
   assert.equal((await download('services=file-00&download=text&since=2100-01-01T00:00:00Z')).text, '');
+});
+
+test('pages, streams and files hold what one instance wrote, or one release', async () => {
+  const command = (word: string) => `echo "${word} $DAVIT_INSTANCE"; exec sleep 1000`;
+  await deploy('parts', command('first'), { instances: 2 });
+  const all = '/service/parts/logs';
+  await agent.until('GET', all, ({ lines }) => lines.length === 2);
+  await deploy('parts', command('second'), { instances: 2 });
+  await agent.until('GET', all, ({ lines }) => lines.length === 4);
+  const linesOf = async (query: string) => {
+    const { lines } = (await agent.call('GET', `${path}?services=parts&${query}`)).body;
+    return lines.map(({ line }: Line) => line);
+  };
+  const fileOf = async (query: string) => {
+    const { name, text } = await download(`services=parts&download=ndjson&${query}`);
+    const lines = text.trimEnd().split('\n');
+    return { name, lines: lines.map((line) => JSON.parse(line).line) };
+  };
+  for (const [query, whose, expected] of [
+    ['instance=2', 'i2', ['first 2', 'second 2']],
+    ['release=1&instance=1', 'r1.i1', ['first 1']],
+  ] as const) {
+    assert.deepEqual(await linesOf(query), expected);
+    const file = await fileOf(query);
+    assert.deepEqual(file.lines, expected);
+    assert.ok(file.name.startsWith(`davit-parts.${whose}-`), file.name);
+  }
+  assert.deepEqual((await linesOf('release=2')).toSorted(), ['second 1', 'second 2']);
+  using stream = await EventStream.open(agent, `${path}?services=parts&instance=1&follow=true`);
+  const followed = () => stream.of('lines').flatMap(({ lines }) => lines.map(({ line }: Line) => line));
+  await until('both have come', () => followed().length >= 2);
+  assert.deepEqual(followed(), ['first 1', 'second 1']);
 });
 
 test('a file that nobody takes any more is read no further', async () => {

@@ -4,6 +4,7 @@ import type { Deployment } from '../../src/contract/deployments.ts';
 import type { Event } from '../../src/contract/events.ts';
 import type { InstanceStatus } from '../../src/contract/instances.ts';
 import { type Answer, type RunningAgent, startAgent } from '../helpers/agent.ts';
+import { steadyPort } from '../helpers/free_port.ts';
 import { isRunning, untilGone } from '../helpers/system.ts';
 
 let agent: RunningAgent;
@@ -255,7 +256,7 @@ test('blue and green run beside each other until all connections have changed ov
 
 test('fixed ports are taken over one after another', async () => {
   const server = [process.execPath, 'test/fixtures/http_server.mjs'];
-  const base = 24_600 + (process.pid % 200) * 2;
+  const base = await steadyPort(2);
   const body = {
     command: server,
     cwd: process.cwd(),

@@ -11,18 +11,26 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A port for a server that is to come back to it: below those that the system gives to whoever asks for any, so that it stays free meanwhile. */
-export async function steadyPort(): Promise<number> {
+/**
+ * A port, or the first of several, for servers that are to come back to them: below those that the system gives to whoever
+ * asks for any, and those that agents give to instances, so that they stay free meanwhile.
+ */
+export async function steadyPort(count = 1): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-    } catch {
-      continue;
-    }
-    server.close();
-    await once(server, 'close');
-    return port;
+    const first = 10_000 + Math.floor(Math.random() * (10_000 - count));
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
