@@ -43,39 +43,6 @@ test('the rate is what went by since the earlier look, and is not known of a con
   );
 });
 
-test('rows of which nothing has changed stay the same ones, and so does the list of them', () => {
-  const look = () => [connection('r-1'), connection('r-2')];
-  const second = rowsSince(rowsSince(null, look(), 0), look(), 2_000);
-  const third = rowsSince(second, look(), 4_000);
-  assert.equal(third.rows, second.rows);
-  assert.equal(third.at, 4_000);
-});
-
-test('a row of which anything has changed is another one, beside those that stay', () => {
-  const second = rowsSince(
-    rowsSince(null, [connection('r-1'), connection('r-2')], 0),
-    [connection('r-1'), connection('r-2')],
-    2_000,
-  );
-  for (const change of [{ active: false }, { path: '/other' }, { bytes_out: 201 }, { instance: null }]) {
-    const third = rowsSince(second, [connection('r-1'), connection('r-2', change)], 4_000);
-    assert.notEqual(third.rows, second.rows);
-    assert.equal(third.rows[0], second.rows[0]);
-    assert.deepEqual({ ...third.rows[1], rate: null }, { ...connection('r-2', change), rate: null });
-  }
-});
-
-test('a list from which one is gone, or that comes in another order, is another one', () => {
-  const second = rowsSince(
-    rowsSince(null, [connection('r-1'), connection('r-2')], 0),
-    [connection('r-1'), connection('r-2')],
-    2_000,
-  );
-  const ids = (connections: Connection[]) => rowsSince(second, connections, 4_000).rows.map(({ id }) => id);
-  assert.deepEqual(ids([connection('r-2')]), ['r-2']);
-  assert.deepEqual(ids([connection('r-2'), connection('r-1')]), ['r-2', 'r-1']);
-});
-
 test('a search finds the rows in which every word stands, wherever', () => {
   const { rows } = rowsSince(
     null,
