@@ -38,7 +38,7 @@ export function smoothReport(
     ]),
     minimums: Object.entries(results).flatMap(([name, seen]) => minimums(name, seen)),
     notes: [
-      'A frame is the time between two that the browser draws, a task what keeps the page from answering meanwhile; both are by the clock, so that other work on the machine counts too. Work is what the processor spent on the longest task of the first 15 s, of all pages together, whatever else the machine did. The heap is taken once what nobody uses was collected.',
+      'A frame is the time between two that the browser draws, a task what keeps the page from answering meanwhile; both are by the clock, so that other work on the machine counts too. Work is what the processor spent on the longest task of the 15 s before, of all pages together, whatever else the machine did. The heap is taken once what nobody uses was collected.',
       ...notes,
     ],
     samples: results,

@@ -11,7 +11,7 @@ export interface Smoothness {
   readonly droppedFrames: number;
   /** Milliseconds of the longest task that kept the page from answering. */
   readonly longestTask: number;
-  /** Milliseconds of the processor for the longest task of all pages in the first 15 seconds. */
+  /** Milliseconds of the processor for the longest task of all pages in the 15 seconds before. */
   readonly longestWork: number;
   /** How many tasks took more than 50 ms. */
   readonly longTasks: number;
@@ -26,8 +26,8 @@ interface Seen {
   readonly tasks: readonly number[];
 }
 
-/** How long tasks are traced, in milliseconds: a trace of ten minutes would be too large. */
-const traceTime = 15_000;
+/** How long tasks are traced, in seconds: a trace of ten minutes would be too large. */
+const traceTime = 15;
 /** Frames and long tasks, from the moment at which it runs in a page. */
 const watching = `(() => {
   const seen = { frames: [], tasks: [] };
@@ -44,12 +44,18 @@ const watching = `(() => {
   requestAnimationFrame(frame);
 })()`;
 
-/** Looks at pages for as long as `during` takes. */
+/**
+ * Looks at pages while something is done to them: first at their work, which is traced, then at their frames for so many
+ * seconds. To read a trace out holds pages up, which would be seen as a long frame.
+ * @param during does it for so many seconds
+ */
 export async function watchPages(
   browser: Browser,
   pages: Readonly<Record<string, OpenedPage>>,
-  during: () => Promise<void>,
+  seconds: number,
+  during: (seconds: number) => Promise<void>,
 ): Promise<Record<string, Smoothness>> {
+  const [longestWork] = await Promise.all([longestTask(browser, traceTime * 1_000), during(traceTime)]);
   const watched = [];
   for (const [name, opened] of Object.entries(pages)) {
     const { heap } = await lookAt(opened);
@@ -57,7 +63,7 @@ export async function watchPages(
   }
   // The collection of what is not used is no work of the page.
   for (const { opened } of watched) await opened.page.evaluate(watching);
-  const [longestWork] = await Promise.all([longestTask(browser, traceTime), during()]);
+  await during(seconds);
   const seen = [];
   for (const { opened } of watched) seen.push((await opened.page.evaluate('globalThis.benchSeen')) as Seen);
   const results: Record<string, Smoothness> = {};

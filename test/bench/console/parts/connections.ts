@@ -59,8 +59,8 @@ async function measure(
     await connections.page.goto(`${stage.agent.url}/console/connections`);
     await connections.page.getByRole('row').nth(5).waitFor();
     await sleep(5_000);
-    return watchPages(stage.browser, { connections }, async () => {
-      const end = Date.now() + seconds * 1_000;
+    return watchPages(stage.browser, { connections }, seconds, async (time) => {
+      const end = Date.now() + time * 1_000;
       while (Date.now() < end) {
         for (const direction of [1, -1]) {
           for (let step = 0; step < 20; step++) {

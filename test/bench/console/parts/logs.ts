@@ -18,7 +18,7 @@ export async function measureLogPage({ contenders, quick }: Run<ConsoleUnderTest
     await logs.page.goto(`${stage.agent.url}/console/logs?services=writer`);
     await logs.page.getByRole('log').getByText('writer').first().waitFor();
     await sleep(5_000);
-    return watchPages(stage.browser, { logs }, () => sleep(seconds * 1_000));
+    return watchPages(stage.browser, { logs }, seconds, (time) => sleep(time * 1_000));
   });
   return smoothReport(`A log of ${rate} lines a second, followed for ${seconds} s`, results, [
     'Every line is a write of its own; the page stays at the newest.',

@@ -29,7 +29,9 @@ export async function measureServicePages({ contenders, quick }: Run<ConsoleUnde
     await services.page.getByRole('link', { name: 's1', exact: true }).waitFor();
     // Until all have been looked at, and what is loaded first is there.
     await sleep(12_000);
-    return watchPages(stage.browser, { overview, services }, () => restartSome(stage.agent, ids, seconds));
+    return watchPages(stage.browser, { overview, services }, seconds, (time) =>
+      restartSome(stage.agent, ids, time),
+    );
   });
   return smoothReport(`500 services, ${atOnce} of them restarted each second, for ${seconds} s`, results, [
     'Every service is `sleep 100000`. Both pages are open at the same time, each in a browser window of its own.',
