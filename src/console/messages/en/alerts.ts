@@ -121,7 +121,6 @@ export default {
   notifier_services_hint:
     'Ids with commas between them; * stands for any characters. The host and the agent are always included.',
   now: 'now {value}',
-  older: 'Show everything that is kept',
   origin: 'Comes from',
   origin_api: 'The API',
   origin_built_in: 'Ready-made',

@@ -119,7 +119,6 @@ export default {
   notifier_origin_configuration: '配置文件，只能在其中更改',
   notifier_services_hint: '服务 ID，用逗号分隔；* 代表任意字符。主机和代理的告警始终包括在内。',
   now: '当前 {value}',
-  older: '显示保留的全部记录',
   origin: '来源',
   origin_api: 'API',
   origin_built_in: '内置',

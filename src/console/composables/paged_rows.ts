@@ -1,6 +1,6 @@
 import { computed, onScopeDispose, ref, shallowRef, type WatchSource, watch } from 'vue';
-import { type ApiFailure, failureOf } from '../../api/failure.ts';
-import { useLive } from '../../stores/live.ts';
+import { type ApiFailure, failureOf } from '../api/failure.ts';
+import { useLive } from '../stores/live.ts';
 
 /** A part of a list that goes back in time, newest first, and the cursor of the one before it. */
 export interface RowPage<Row> {
