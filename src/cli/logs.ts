@@ -49,8 +49,8 @@ export function addLogs(program: Command, act: Act): void {
     .addOption(new Option('--stream <name>', 'only one of the two streams').choices(['stdout', 'stderr']))
     .option('--grep <regexp>', 'only lines that match (RE2 syntax)')
     .addOption(new Option('--level <level>', 'only lines of at least that level').choices(logLevels))
-    .option('--release <number>', 'only what that release wrote', wholeNumber())
-    .option('--instance <number>', 'only what that instance wrote', wholeNumber())
+    .option('--release <number>', 'only what that release of each wrote', wholeNumber())
+    .option('--instance <number>', 'only what that instance of each wrote', wholeNumber())
     .option('--after <cursor>', 'the first lines after a cursor, which --json shows', cursorArgument)
     .addOption(
       new Option('--before <cursor>', 'the last lines before a cursor')
@@ -110,8 +110,6 @@ async function followLogs(run: Run, options: LogsOptions, service: string): Prom
 }
 
 async function showMergedLogs(run: Run, options: LogsOptions, names: readonly string[]): Promise<void> {
-  if (options.release !== undefined || options.instance !== undefined)
-    throw new DavitError('usage', '--release and --instance go with one service');
   const query = { ...queryOf(options), services: names.join(',') };
   if (options.follow) return followMergedLogs(run, options, query);
   const { agent, terminal, json } = run;

@@ -24,7 +24,7 @@ const compositeCursor = z
   .max(longestCompositeCursor)
   .regex(/^[\w-]+$/, 'must be a cursor that came with a page of several services');
 
-const { lines, stream, since, until, grep, level, follow } = logsQuery.shape;
+const { lines, stream, since, until, grep, level, release, instance, follow } = logsQuery.shape;
 
 export const mergedLogsQuery = z.strictObject({
   services,
@@ -34,6 +34,8 @@ export const mergedLogsQuery = z.strictObject({
   until,
   grep,
   level,
+  release: release.describe('Only what this release of each of them wrote.'),
+  instance: instance.describe('Only what this instance of each of them wrote.'),
   after: compositeCursor.optional().describe('Only after this cursor, the first ones. Not with `before`.'),
   before: compositeCursor.optional().describe('Only before this cursor, the last ones. Not with `follow`.'),
   follow,

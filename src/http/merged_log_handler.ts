@@ -5,6 +5,7 @@ import { DavitError } from '../lib/errors.ts';
 import { matchesGlob } from '../lib/glob.ts';
 import { closestName } from '../lib/validation.ts';
 import { type CompositePlace, parseCompositeCursor } from '../logs/composite_cursor.ts';
+import type { Selection } from '../logs/log_query.ts';
 import type { LogStore } from '../logs/log_store.ts';
 import { followServices, type MergedBatch } from '../logs/merged_follow.ts';
 import { allLines, mergedPage } from '../logs/merged_page.ts';
@@ -32,7 +33,7 @@ export function mergedLogHandler(
     const { after, before, download } = query;
     if (download !== undefined) {
       for (const name of ['lines', 'after', 'before', 'follow'] as const) refuse(query, name, 'download');
-      await streams.sendFile(response, principal, fileForm(services, download), (signal) =>
+      await streams.sendFile(response, principal, fileForm(services, wanted, download), (signal) =>
         pieces(allLines(logs, services, wanted, signal), download === 'text' ? lineOfText : lineOfJson),
       );
       return streamed;
@@ -99,10 +100,19 @@ function batchText({ lines, skipped, cursor }: MergedBatch): string {
   return missed + eventText({ event: 'lines', id: cursor, data: { lines } });
 }
 
-function fileForm(services: readonly string[], download: 'text' | 'ndjson'): FileForm {
+function fileForm(
+  services: readonly string[],
+  { release, instance }: Selection,
+  download: 'text' | 'ndjson',
+): FileForm {
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const isNamed = services.length > 0 && services.length <= mostInName;
-  const name = `davit-${isNamed ? services.join('+') : 'logs'}-${time}`;
+  const whose = [
+    isNamed ? services.join('+') : 'logs',
+    ...(release === undefined ? [] : [`r${release}`]),
+    ...(instance === undefined ? [] : [`i${instance}`]),
+  ];
+  const name = `davit-${whose.join('.')}-${time}`;
   return download === 'text'
     ? { type: 'text/plain', name: `${name}.log` }
     : { type: 'application/x-ndjson', name: `${name}.ndjson` };

@@ -272,6 +272,25 @@ test('lines are copied and downloaded, and a link leads others to the same line'
   assert.deepEqual(opened.complaints, []);
 });
 
+test('of one instance of a service, its lines alone are downloaded', async () => {
+  await deploy('pair', { command: 'echo "from $DAVIT_INSTANCE"; exec sleep 1000', instances: 2 });
+  await agent.until('GET', '/service/pair/logs', ({ lines }) => lines.length === 2);
+  await using opened = await openSignedIn(browser, agent, '/console/services/pair/logs?instance=2');
+  const { page } = opened;
+  await row(page, 'from 2').waitFor();
+  await page.getByRole('button', { name: 'Actions' }).click();
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('menuitem', { name: 'Download as NDJSON' }).click();
+  const download = await downloading;
+  assert.match(download.suggestedFilename(), /^davit-pair\.i2-/);
+  const lines = (await readFile(await download.path(), 'utf8')).trim().split('\n');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).line),
+    ['from 2'],
+  );
+  assert.deepEqual(opened.complaints, []);
+});
+
 test('a stream that breaks off goes on with the agent: no line twice, and none lost', async () => {
   await startWriter('lasting');
   await write('lasting', ['before']);
