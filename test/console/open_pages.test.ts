@@ -112,3 +112,21 @@ test('a page shows nothing of who was signed in before when somebody else signs 
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
   assert.doesNotMatch(await page.locator('main').innerText(), /secret-shop/);
 });
+
+test("a page whose stream begins only after somebody else has signed in beside it is that one's", async () => {
+  const guest = await createKey('late guest', 'read', ['web*']);
+  await using context = await browser.newContext();
+  const isOther = Promise.withResolvers<void>();
+  await context.request.post(`${agent.url}/api/v1/session`, { data: { credential: agent.key } });
+  await context.addInitScript(() => localStorage.setItem('davit.signed_in', 'true'));
+  await context.route('**/api/v1/live*', async (route) => {
+    await isOther.promise;
+    await route.continue();
+  });
+  const page = await context.newPage();
+  await page.goto(`${agent.url}/console/services`);
+  await account(page, 'admin').waitFor();
+  await context.request.post(`${agent.url}/api/v1/session`, { data: { credential: guest } });
+  isOther.resolve();
+  await account(page, 'late guest').waitFor();
+});

@@ -52,6 +52,10 @@ export const useLive = defineStore('live', () => {
       lostSince.value = null;
       pause = firstPause;
       tell('connected', undefined);
+      // It is of whoever has signed in with this browser last, maybe since that was asked.
+      void useSession()
+        .load()
+        .catch(() => undefined);
     };
     opened.onerror = () => lose();
     for (const name of names) {
