@@ -24,7 +24,7 @@ export const connectionId = z
   .regex(/^[a-z0-9]{1,64}-\d{1,15}$/, 'must be the id of a connection, as listed');
 
 /** How many connections are named at once: more ids make an address that proxies refuse. */
-export const mostNamedConnections = 300;
+const mostNamedConnections = 300;
 
 export const closeConnectionsQuery = z.strictObject({
   ids: z

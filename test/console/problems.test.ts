@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seriesLists } from '../../src/console/composables/series_lists.ts';
+import { shownState } from '../../src/console/composables/service_state.ts';
 import { causeOf, tellingLine } from '../../src/console/pages/overview/cause_text.ts';
 import { problemsOf } from '../../src/console/pages/overview/problems.ts';
 import { deploymentsOf, newestOf } from '../../src/console/pages/overview/recent_deployments.ts';
 import { errorRatioOf, sumOf } from '../../src/console/pages/overview/sums.ts';
 import { beatState } from '../../src/console/pages/services/beat_state.ts';
-import { countStates, filterServices, shownState } from '../../src/console/pages/services/service_rows.ts';
+import { countStates, filterServices } from '../../src/console/pages/services/service_rows.ts';
 import type { Alert } from '../../src/contract/alerts.ts';
 import type { Event, EventType } from '../../src/contract/events.ts';
 import type { Service, ServiceState } from '../../src/contract/services.ts';
@@ -243,10 +244,26 @@ test('services are found by words of their id, tags and command, and counted by 
   assert.deepEqual(ids('SHOP run'), ['web', 'api']);
   assert.deepEqual(ids('', 'not_ready'), ['api']);
   assert.deepEqual(ids('', '', ['shop', 'front']), ['web']);
-  assert.deepEqual(services.map(shownState), ['running', 'not_ready', 'failed']);
+  assert.deepEqual(services.map((one) => shownState(one)), ['running', 'not_ready', 'failed']);
   assert.deepEqual(countStates(services), [
     ['failed', 1],
     ['not_ready', 1],
     ['running', 1],
   ]);
+});
+
+test('a service that stands still because its deployment failed is told from one that was stopped', () => {
+  const services = [service('new', 'stopped'), service('old', 'stopped'), service('web', 'running')];
+  const undeployed = new Set(['new', 'web']);
+  const all = { search: '', state: '', tags: [] };
+  assert.deepEqual(countStates(services, undeployed), [
+    ['deployment_failed', 1],
+    ['running', 1],
+    ['stopped', 1],
+  ]);
+  const found = filterServices(services, { ...all, state: 'deployment_failed' }, undeployed);
+  assert.deepEqual(
+    found.map(({ id }) => id),
+    ['new'],
+  );
 });

@@ -62,6 +62,8 @@ test('each service stands in a row with its state, instances and history, and ch
   await rowOf(page, 'web').getByText('1/1').waitFor();
   await rowOf(page, 'web').getByRole('img', { name: 'Health of web in the last 30 minutes' }).waitFor();
   await rowOf(page, 'idle').getByText('Stopped').waitFor();
+  await rowOf(page, 'broken').getByText('Deployment failed').waitFor();
+  await page.getByRole('button', { name: /^Deployment failed 1/ }).waitFor();
   await agent.call('POST', '/service/idle/restart', {});
   await rowOf(page, 'idle').getByText('Running').waitFor();
   await agent.call('POST', '/service/idle/stop', {});

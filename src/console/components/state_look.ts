@@ -20,6 +20,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   not_ready: 'warn',
   warning: 'warn',
   failed: 'bad',
+  deployment_failed: 'bad',
   unhealthy: 'bad',
   firing: 'bad',
   critical: 'bad',

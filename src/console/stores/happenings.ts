@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef } from 'vue';
 import type { Alert, AlertList } from '../../contract/alerts.ts';
 import type { Event, EventList } from '../../contract/events.ts';
 import { api } from '../api/client.ts';
@@ -13,6 +13,11 @@ export const useHappenings = defineStore('happenings', () => {
   const events = shallowRef<readonly Event[]>([]);
   const alerts = shallowRef<readonly Alert[]>([]);
   const isLoaded = ref(false);
+  /** The ids of services whose last deployment failed; the same set for as long as these are the same. */
+  const undeployed = computed<ReadonlySet<string>>((known) => {
+    const next = failedDeployments(alerts.value, events.value);
+    return known?.size === next.size && [...next].every((id) => known.has(id)) ? known : next;
+  });
 
   async function load(): Promise<void> {
     const [eventList, alertList] = await Promise.all([
@@ -44,5 +49,20 @@ export const useHappenings = defineStore('happenings', () => {
     isLoaded.value = false;
   }
 
-  return { events, alerts, isLoaded, begin, end };
+  return { events, alerts, undeployed, isLoaded, begin, end };
 });
+
+/** An alert says it for as long as it lasts; where no rule makes one, the newest event of the deployments of a service does. */
+function failedDeployments(alerts: readonly Alert[], events: readonly Event[]): ReadonlySet<string> {
+  const failed = new Set<string>();
+  const known = new Set<string>();
+  for (const { type, service } of events) {
+    if (service === null || known.has(service) || !type.startsWith('deployment.')) continue;
+    known.add(service);
+    if (type === 'deployment.failed') failed.add(service);
+  }
+  for (const { rule, state, service } of alerts) {
+    if (rule === 'deployment_failed' && state === 'firing' && service !== null) failed.add(service);
+  }
+  return failed;
+}

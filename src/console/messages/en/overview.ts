@@ -29,11 +29,6 @@ export default {
   processors: '{count} processor | {count} processors',
   quiet:
     'One more alert is silenced or explained by another | {count} more alerts are silenced or explained by others',
-  range: 'Time range',
-  range_1h: 'The last hour',
-  range_24h: 'The last 24 hours',
-  range_6h: 'The last 6 hours',
-  range_7d: 'The last 7 days',
   ready: '{count} instance ready | {count} instances ready',
   release: 'release {release}',
   requests: 'Requests',

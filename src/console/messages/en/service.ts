@@ -211,7 +211,6 @@ export default {
   process_facts: 'PID {pid} · {user} · {threads} threads · {memory} · {cpu} s CPU',
   processes: 'Processes',
   promote: 'Promote',
-  range: 'Time shown',
   ready_of: '{ready} of {wanted} ready',
   reason: 'Reason',
   reason_create: 'Create',

@@ -13,7 +13,6 @@ export default {
   connections: 'Connections',
   cpu: 'CPU',
   delete_many: 'Delete {count} service? | Delete {count} services?',
-  delete_one: 'Delete {id}?',
   delete_text:
     'Its processes are stopped, and its releases and logs are gone for good. Type the words below to confirm.',
   empty: 'There are no services yet',
@@ -33,7 +32,6 @@ export default {
   release: 'Release',
   restart: 'Restart',
   restart_many: 'Restart {count} service? | Restart {count} services?',
-  restart_one: 'Restart {id}?',
   restart_text: 'Its processes are stopped and started again; what it is doing is interrupted.',
   search: 'Search by id, tag or command',
   select_failed: 'Select those that failed',
@@ -44,7 +42,6 @@ export default {
   states: 'States',
   stop: 'Stop',
   stop_many: 'Stop {count} service? | Stop {count} services?',
-  stop_one: 'Stop {id}?',
   stop_text: 'It stays stopped until someone starts it.',
   succeeded: '{count} succeeded',
   tags: 'Tags',

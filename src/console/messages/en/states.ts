@@ -10,6 +10,7 @@ export default {
   failed: 'Failed',
   completed: 'Completed',
   scheduled: 'Scheduled',
+  deployment_failed: 'Deployment failed',
   not_ready: 'Not ready',
   waiting: 'Waiting its turn',
   baking: 'Being compared',

@@ -204,7 +204,6 @@ export default {
   process_facts: 'PID {pid} · {user} · {threads} 个线程 · {memory} · CPU {cpu} 秒',
   processes: '进程',
   promote: '提升',
-  range: '显示的时间',
   ready_of: '{wanted} 个中 {ready} 个就绪',
   reason: '缘由',
   reason_create: '创建',

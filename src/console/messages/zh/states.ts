@@ -10,6 +10,7 @@ export default {
   failed: '失败',
   completed: '已完成',
   scheduled: '已计划',
+  deployment_failed: '部署失败',
   not_ready: '未就绪',
   waiting: '排队中',
   baking: '比较中',

@@ -6,9 +6,9 @@ import type { Why } from '../../../contract/why.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../composables/action.ts';
 import { useFormat } from '../../composables/format.ts';
+import { useServiceActions } from '../../composables/service_actions.ts';
+import { isOwn } from '../../composables/service_state.ts';
 import { useSession } from '../../stores/session.ts';
-import { useServiceActions } from '../services/service_actions.ts';
-import { isOwn } from '../services/service_rows.ts';
 import type { Problem } from './problems.ts';
 
 export type Remedy = 'start' | 'restart' | 'rollback' | 'edit' | 'logs' | 'silence' | 'alerts';
@@ -45,7 +45,10 @@ export function useRemedies() {
     if (remedy === 'silence') return silence(alerts);
     if (service === null) return;
     if (remedy === 'rollback') return rollBack(service.id, service.status.release);
-    await services.act(remedy, service.id);
+    const { id } = service;
+    if (remedy === 'logs') await router.push({ name: 'service', params: { id, tab: 'logs' } });
+    else if (remedy === 'edit') await router.push({ name: 'edit-service', params: { id } });
+    else await services.act(remedy, service);
   }
 
   async function rollBack(id: string, release: number): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Alert } from '../../../contract/alerts.ts';
 import type { Event } from '../../../contract/events.ts';
 import type { Service } from '../../../contract/services.ts';
-import { missingInstances, shownState } from '../services/service_rows.ts';
+import { missingInstances, shownState } from '../../composables/service_state.ts';
 
 /** Something that somebody should look at: of one service, or of the host or the agent. */
 export interface Problem {

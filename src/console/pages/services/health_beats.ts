@@ -3,8 +3,8 @@ import { useI18n } from 'vue-i18n';
 import type { Service } from '../../../contract/services.ts';
 import { useFormat } from '../../composables/format.ts';
 import { type Span, useServiceHistory } from '../../composables/service_history.ts';
+import { missingInstances } from '../../composables/service_state.ts';
 import { beatState } from './beat_state.ts';
-import { missingInstances } from './service_rows.ts';
 
 /** The last half hour in minutes. */
 const span: Span = { seconds: 1_800, step_seconds: 60 };

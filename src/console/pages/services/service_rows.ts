@@ -1,4 +1,5 @@
 import type { Service } from '../../../contract/services.ts';
+import { shownState } from '../../composables/service_state.ts';
 
 /** Which services are wanted; empty: all. */
 export interface ServiceFilter {
@@ -10,32 +11,23 @@ export interface ServiceFilter {
   readonly tags: readonly string[];
 }
 
-/** Whether it belongs to the agent itself, as the routers do: the configuration says what it is. */
-export function isOwn(id: string): boolean {
-  return id.startsWith('davit.');
-}
-
-/** How many instances fewer are ready than are wanted. */
-export function missingInstances({ spec, status: { wanted, instances } }: Service): number {
-  return wanted === 'running' && spec.type !== 'task' ? Math.max(0, instances.wanted - instances.ready) : 0;
-}
-
-/** The state of a service, with which one that runs and lacks instances that are ready is told from one that is well. */
-export function shownState(service: Service): string {
-  const { status } = service.status;
-  return status === 'running' && missingInstances(service) > 0 ? 'not_ready' : status;
-}
+/** The ids of services whose last deployment failed. */
+type Undeployed = ReadonlySet<string>;
 
 /** The command as one line. */
 function commandText({ spec: { command } }: Pick<Service, 'spec'>): string {
   return typeof command === 'string' ? command : command.join(' ');
 }
 
-export function filterServices(services: readonly Service[], filter: ServiceFilter): Service[] {
+export function filterServices(
+  services: readonly Service[],
+  filter: ServiceFilter,
+  undeployed?: Undeployed,
+): Service[] {
   const words = filter.search.toLowerCase().split(/\s+/).filter(Boolean);
   return services.filter((service) => {
     const { tags } = service.spec;
-    if (filter.state !== '' && shownState(service) !== filter.state) return false;
+    if (filter.state !== '' && shownState(service, undeployed) !== filter.state) return false;
     if (!filter.tags.every((tag) => tags.includes(tag))) return false;
     if (words.length === 0) return true;
     const text = [service.id, ...tags, commandText(service)].join(' ').toLowerCase();
@@ -44,13 +36,25 @@ export function filterServices(services: readonly Service[], filter: ServiceFilt
 }
 
 /** What needs somebody comes first. */
-const order = ['failed', 'backoff', 'not_ready', 'paused', 'pending', 'starting', 'running'];
+const order = [
+  'failed',
+  'deployment_failed',
+  'backoff',
+  'not_ready',
+  'paused',
+  'pending',
+  'starting',
+  'running',
+];
 
 /** How many services there are of each state that there is. */
-export function countStates(services: readonly Service[]): [state: string, count: number][] {
+export function countStates(
+  services: readonly Service[],
+  undeployed?: Undeployed,
+): [state: string, count: number][] {
   const counts = new Map<string, number>();
   for (const service of services) {
-    const state = shownState(service);
+    const state = shownState(service, undeployed);
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   const place = (state: string) => (order.includes(state) ? order.indexOf(state) : order.length);
