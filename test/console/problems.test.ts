@@ -244,7 +244,10 @@ test('services are found by words of their id, tags and command, and counted by 
   assert.deepEqual(ids('SHOP run'), ['web', 'api']);
   assert.deepEqual(ids('', 'not_ready'), ['api']);
   assert.deepEqual(ids('', '', ['shop', 'front']), ['web']);
-  assert.deepEqual(services.map((one) => shownState(one)), ['running', 'not_ready', 'failed']);
+  assert.deepEqual(
+    services.map((one) => shownState(one)),
+    ['running', 'not_ready', 'failed'],
+  );
   assert.deepEqual(countStates(services), [
     ['failed', 1],
     ['not_ready', 1],
