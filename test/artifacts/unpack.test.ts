@@ -284,14 +284,22 @@ test('no links at all, however many, lead out of the directory', async () => {
       await unpacked(tar(...entries)).catch((error: DavitError) => {
         assert.equal(error.code, 'artifact_refused', String(error.stack));
       });
-      for (const name of readdirSync(into, { recursive: true, encoding: 'utf8' })) {
-        const real = whereTo(at(name));
-        assert.ok(real === null || real === into || real.startsWith(`${into}/`), `${name} → ${real}`);
+      for (const path of pathsIn(into)) {
+        const real = whereTo(path);
+        assert.ok(real === null || real === into || real.startsWith(`${into}/`), `${path} → ${real}`);
       }
     }),
     { numRuns: 300 },
   );
 });
+
+/** All that lies in a folder, but not by way of links: they may lead around for ever. */
+function pathsIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return [path, ...(entry.isDirectory() ? pathsIn(path) : [])];
+  });
+}
 
 function whereTo(path: string): string | null {
   try {
