@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, freemem, hostname, loadavg, platform, release, totalmem, uptime } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { AgentInformation } from '../contract/agent.ts';
 import type { ServiceList, ServiceState } from '../contract/services.ts';
@@ -106,13 +106,16 @@ export function processText({ pid }: AgentInformation): string {
 
 /** What lies in the data directory, without what is in it. */
 export function dataText(folder: string): string {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  const lines = names.slice(0, most.files).map((name) => {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+  // Of each with its type: names alone are looked for behind links, too, and those of artifacts may lead anywhere.
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const lines = entries.slice(0, most.files).map((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(folder, path);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return `gone ${name}`;
     return `${(stat.mode & 0o7777).toString(8).padStart(4, '0')} ${String(stat.size).padStart(12)} ${name}`;
   });
-  const left = names.length - lines.length;
+  const left = entries.length - lines.length;
   return [...lines, ...(left > 0 ? [`and ${left} more`] : [])].join('\n');
 }
 

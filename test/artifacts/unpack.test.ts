@@ -284,7 +284,9 @@ test('no links at all, however many, lead out of the directory', async () => {
       await unpacked(tar(...entries)).catch((error: DavitError) => {
         assert.equal(error.code, 'artifact_refused', String(error.stack));
       });
-      for (const path of pathsIn(into)) {
+      // Of each with its type: names alone are looked for behind links, too, and those may lead around for ever.
+      for (const { parentPath, name } of readdirSync(into, { recursive: true, withFileTypes: true })) {
+        const path = join(parentPath, name);
         const real = whereTo(path);
         assert.ok(real === null || real === into || real.startsWith(`${into}/`), `${path} → ${real}`);
       }
@@ -292,14 +294,6 @@ test('no links at all, however many, lead out of the directory', async () => {
     { numRuns: 300 },
   );
 });
-
-/** All that lies in a folder, but not by way of links: they may lead around for ever. */
-function pathsIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    return [path, ...(entry.isDirectory() ? pathsIn(path) : [])];
-  });
-}
 
 function whereTo(path: string): string | null {
   try {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { reportText, withoutSecrets } from '../../src/cli/report_text.ts';
 import { version } from '../../src/lib/version.ts';
@@ -60,6 +60,19 @@ test('a report holds what helps, and no secret that could be recognised', async 
   assert.match(text, /## Alerts\n\n```\ncould not be read: no such thing/);
   for (const secret of [agentKey, 'hunter2secret', 'abcdefghijklmnopqrstuvwxyz'])
     assert.ok(!text.includes(secret), secret);
+});
+
+test('links in the data directory are named and not followed, also where they lead around for ever', async () => {
+  await using agent = await fakeAgent(answer);
+  agent.describeIn(person.path('data'), agentKey);
+  mkdirSync(person.path('data/artifacts/web'), { recursive: true });
+  symlinkSync('/', person.path('data/artifacts/web/root'));
+  for (const name of 'abcd') symlinkSync('.', person.path(`data/artifacts/web/${name}`));
+  const { code, err } = await person.davit(['report', '--output', 'report.md']);
+  assert.equal(code, 0, err);
+  const text = readFileSync(person.path('report.md'), 'utf8');
+  assert.match(text, /^\d{4} +\d+ artifacts\/web\/root$/m);
+  assert.doesNotMatch(text, /artifacts\/web\/\w+\//);
 });
 
 test('without an agent the report tells of the host, and that there is no agent', async () => {
