@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, opendirSync, readFileSync } from 'node:fs';
 import { arch, cpus, freemem, hostname, loadavg, platform, release, totalmem, uptime } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -106,17 +106,23 @@ export function processText({ pid }: AgentInformation): string {
 
 /** What lies in the data directory, without what is in it. */
 export function dataText(folder: string): string {
-  // Of each with its type: names alone are looked for behind links, too, and those of artifacts may lead anywhere.
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  const lines = entries.slice(0, most.files).map((entry) => {
-    const path = join(entry.parentPath, entry.name);
-    const name = relative(folder, path);
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+  const names = namesIn(folder);
+  const lines = names.slice(0, most.files).map((name) => {
+    const stat = lstatSync(join(folder, name), { throwIfNoEntry: false });
     if (stat === undefined) return `gone ${name}`;
     return `${(stat.mode & 0o7777).toString(8).padStart(4, '0')} ${String(stat.size).padStart(12)} ${name}`;
   });
-  const left = entries.length - lines.length;
+  const left = names.length - lines.length;
   return [...lines, ...(left > 0 ? [`and ${left} more`] : [])].join('\n');
+}
+
+/** Unlike `readdir`, this follows no links: those of artifacts may lead anywhere, and around for ever. */
+function namesIn(folder: string): string[] {
+  using directory = opendirSync(folder, { recursive: true });
+  const names: string[] = [];
+  for (let entry = directory.readSync(); entry !== null; entry = directory.readSync())
+    names.push(relative(folder, join(entry.parentPath, entry.name)));
+  return names.sort();
 }
 
 function read(file: string): string {
