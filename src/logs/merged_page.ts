@@ -21,6 +21,8 @@ const mostAtOnce = 2_000;
 const partBudget = { searched_bytes: 32 * 2 ** 20, answered_bytes: 512 * 2 ** 10 };
 /** So many whole readings may wait while a file is sent; those of more services are smaller. */
 const wholeParts = 4;
+/** How long it takes at most until it is known when something was written, in milliseconds. */
+const noticeTime = 1_000;
 
 /** A page of the lines of several services, oldest first, with the cursors to go on in both directions. */
 export async function mergedPage(
@@ -105,7 +107,10 @@ function cursorOf(
   );
 }
 
-/** All lines of several services that fit, oldest first, from the oldest that is kept on. */
+/**
+ * All lines of several services that fit, oldest first, from the oldest that is kept on to what is written as it begins:
+ * whoever reads more slowly than they write comes to an end.
+ */
 export async function* allLines(
   logs: ServiceLogs,
   services: readonly string[],
@@ -114,7 +119,8 @@ export async function* allLines(
 ): AsyncGenerator<MergedLine> {
   // What was read waits for a reader that may be slow, so of many services there is little of each.
   const share = Math.min(1, wholeParts / services.length);
-  const part = { ...query, lines: Math.ceil(mostAtOnce * share) };
+  const until = query.until ?? Date.now() + noticeTime;
+  const part = { ...query, until, lines: Math.ceil(mostAtOnce * share) };
   const answered_bytes = partBudget.answered_bytes * share;
   // Not long, so that a reader that goes away is noticed.
   const budget = { ...partBudget, answered_bytes, milliseconds: 500 };

@@ -407,3 +407,24 @@ test('a file that nobody takes any more is read no further', async () => {
   assert.ok(whole.text.endsWith(' heavy stdout end\n'));
   assert.ok(whole.text.length > 30_000_000);
 });
+
+test('a file ends with what was written when it was asked for, however slowly it is taken', async () => {
+  const large = `'${'z'.repeat(1_000)}\\n'.repeat(20_000)`;
+  const small = `'${'z'.repeat(1_000)}\\n'.repeat(20)`;
+  const writes = `process.stdout.write(${large}); setInterval(() => process.stdout.write(${small}), 20)`;
+  await deploy('endless', `exec node -e "${writes}"`);
+  await agent.until('GET', '/service/endless/logs?lines=1', (body) => body.lines.length === 1);
+  const asked = request(`${agent.url}${path}?services=endless&download=text`, {
+    headers: { authorization: `Bearer ${agent.key}` },
+    agent: false,
+  }).end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const begun = Date.now();
+  await once(response, 'readable');
+  const isLater = (line: Line | undefined) => Date.parse(line?.time ?? '') > begun + 2_000;
+  await agent.until('GET', '/service/endless/logs?lines=1', (body) => isLater(body.lines[0]));
+  let last = '';
+  for await (const chunk of response.setEncoding('utf8')) last = (last + chunk).slice(-2_000);
+  const [, time = ''] = /\n(\S+) endless stdout z+\n$/.exec(last) ?? [];
+  assert.ok(Date.parse(time) <= begun + 1_000, `the last line is of ${time}`);
+});
