@@ -108,6 +108,31 @@ test('a log is followed, paused without losing anything, and followed again', as
   assert.deepEqual(opened.complaints, []);
 });
 
+test('a log is followed on when there comes to be more room for it', async () => {
+  await startWriter('room');
+  await write(
+    'room',
+    Array.from({ length: 200 }, (_, index) => `high ${index}`),
+  );
+  await using opened = await open('services=room');
+  const { page } = opened;
+  await row(page, 'high 199').waitFor();
+  await page.getByRole('log').evaluate(async (log) => {
+    const drawn = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    for (const height of ['200px', '', '300px', '']) {
+      log.style.flex = height && `0 0 ${height}`;
+      // Who asks for this has everything laid out at once, and a browser may tell of the scroll before it tells of the size.
+      log.getBoundingClientRect();
+      log.dispatchEvent(new Event('scroll'));
+      await drawn();
+      await drawn();
+    }
+  });
+  await write('room', ['after all that']);
+  await row(page, 'after all that').waitFor();
+  await page.getByRole('button', { name: 'Pause' }).waitFor();
+});
+
 test('of a million lines only those that are seen are in the page, and each can be gone to', async () => {
   await agent.until(
     'GET',
@@ -140,12 +165,12 @@ test('of a million lines only those that are seen are in the page, and each can 
   await row(page, 'line 499999 of').waitFor();
   assert.equal(await page.getByLabel('Search lines').inputValue(), '');
   // Down again, over the end of what was loaded at first.
-  for (let turn = 0; turn < 40 && (await row(page, 'line 502000 of').count()) === 0; turn++) {
+  await until('it has come down to it', async () => {
     await page.getByRole('log').hover();
     await page.mouse.wheel(0, 1_000);
     assert.ok((await texts(page)).length < mostRows);
-  }
-  await row(page, 'line 502000 of').waitFor();
+    return (await row(page, 'line 502000 of').count()) > 0;
+  });
   await page.getByRole('button', { name: 'Go to the newest' }).click();
   await row(page, 'line 1000000 of many').waitFor();
   assert.doesNotMatch(page.url(), /time=/);
