@@ -3,7 +3,7 @@ import treeKill from 'tree-kill';
 import type { StopReport } from '../contract/processes.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { findTree, hasGroup, isGone, type TreeMember, type TreeTarget } from './descendants.ts';
-import { isAlive } from './identity.ts';
+import { answersSignals, isAlive, readStat } from './identity.ts';
 import type { ProcessTable } from './process_table.ts';
 import { signalMember, signalMembers } from './signal.ts';
 
@@ -26,6 +26,8 @@ const fewestLooks = 2;
 const mostLooks = 4;
 /** The same for a control group that is not empty although nobody was seen in it: they fork and end too fast. */
 const mostLooksAtGroup = 50;
+/** How many looks in a row may miss a first process that takes signals: that may be a zombie, or another's by now. */
+const mostBlindLooks = 5;
 /** The longest pause between two looks at processes that are ending, in milliseconds. */
 const longestPause = 50;
 
@@ -53,6 +55,7 @@ class Stop {
   readonly #table: ProcessTable;
   readonly #target: TreeTarget;
   #endPause: () => void = () => {};
+  #hasExited = false;
 
   constructor(table: ProcessTable, target: TreeTarget) {
     this.#table = table;
@@ -60,7 +63,10 @@ class Stop {
   }
 
   async run(signal: NodeJS.Signals, timeout: number): Promise<Outcome> {
-    void this.#target.exited?.then(() => this.#endPause());
+    void this.#target.exited?.then(() => {
+      this.#hasExited = true;
+      this.#endPause();
+    });
     const asked = await this.#end(signal, timeout);
     failPoint('stop.signalled');
     if (asked.left.length === 0 && this.#isEmpty()) {
@@ -82,10 +88,11 @@ class Stop {
     signal: NodeJS.Signals,
     timeout: number,
   ): Promise<{ reached: TreeMember[]; left: TreeMember[] }> {
-    const deadline = performance.now() + timeout;
+    let deadline: number | null = null;
     const reached = new Map<number, TreeMember>();
     for (;;) {
       const left = await this.#find();
+      deadline ??= performance.now() + timeout;
       const isNew = ({ pid, start_ticks }: TreeMember) => reached.get(pid)?.start_ticks !== start_ticks;
       // A program may take the same signal, come twice, for a wish to end without cleaning up.
       const signalled =
@@ -107,8 +114,17 @@ class Stop {
   async #find(): Promise<TreeMember[]> {
     for (let look = 1; ; look++) {
       const found = await findTree(this.#table, this.#target);
-      if (found.length > 0 || this.#isEnough(look)) return found;
+      if (found.length > 0) return found;
+      if (this.#isBlind(look)) await this.#pause(longestPause);
+      else if (this.#isEnough(look)) return found;
     }
+  }
+
+  /** Whether nobody was seen because nothing can be: without descriptors, say. Then it waits until something can. */
+  #isBlind(look: number): boolean {
+    if (process.platform !== 'linux' || this.#hasExited) return false;
+    if (!answersSignals(this.#target.identity.pid)) return false;
+    return look <= mostBlindLooks || readStat(process.pid) === null;
   }
 
   /** Where there is no control group, to see nobody has to do. */
