@@ -1,9 +1,11 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { promisify } from 'node:util';
 import treeKill from 'tree-kill';
 import type { StopReport } from '../contract/processes.ts';
 import { failPoint } from '../lib/fail_point.ts';
 import { findTree, hasGroup, isGone, type TreeMember, type TreeTarget } from './descendants.ts';
-import { answersSignals, isAlive, readStat } from './identity.ts';
+import { answersSignals, isAlive } from './identity.ts';
 import type { ProcessTable } from './process_table.ts';
 import { signalMember, signalMembers } from './signal.ts';
 
@@ -124,7 +126,7 @@ class Stop {
   #isBlind(look: number): boolean {
     if (process.platform !== 'linux' || this.#hasExited) return false;
     if (!answersSignals(this.#target.identity.pid)) return false;
-    return look <= mostBlindLooks || readStat(process.pid) === null;
+    return look <= mostBlindLooks || !canOpen();
   }
 
   /** Where there is no control group, to see nobody has to do. */
@@ -155,6 +157,16 @@ class Stop {
         resolve();
       };
     });
+  }
+}
+
+/** Whether there are descriptors left. */
+function canOpen(): boolean {
+  try {
+    closeSync(openSync(devNull, 'r'));
+    return true;
+  } catch {
+    return false;
   }
 }
 
